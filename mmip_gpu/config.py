@@ -18,7 +18,6 @@ from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.signatures import public, public_class, unknown_option
 from mmip_gpu.values import (
     DEFAULT_STAGES,
-    LOSSLESS_METHODS,
     Padding,
     Quality,
     channel_numbers,
@@ -44,6 +43,7 @@ _DEFAULT_CUTS = {
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
 _PREDICTIVE_STAGES = 1
+_USUAL = {"method": "transform", "prediction": None, "slice_axis": None, "per_channel": False, "channel_values": ()}
 _LARGEST_RATIO = 1_000_000
 _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
 
@@ -155,18 +155,20 @@ class CodecConfig:
             exclude(targets | parts | others | {"step": step}, "labels=True: keeps all samples exactly, in one piece")
         exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
         mode, (value, listed) = channel_numbers(*only_one(targets | exact, _TARGETS))
-        method = "labels" if labels else lossless_method(lossless, parts)
-        if method in LOSSLESS_METHODS.values():
-            exclude(others, "lossless without stages: has no blocks (stages=3 has them)")
-        elif mode == "max_error" and not listed and all(v is None for v in (*others.values(), *parts.values())):
+        method = "labels" if labels else lossless_method(lossless, parts, others)
+        if mode == "max_error" and not listed and all(v is None for v in (*others.values(), *parts.values())):
             method = "either" if padding is None or isinstance(padding, str) else method
         cuts = None if cuts is None else integers("cuts", cuts)
         target = mode, value, stage_count(stages, cuts) if method == "transform" else _PREDICTIVE_STAGES, cuts
         blocks = frozen_quality(roi_quality), cell_depth, bool(verify), None if step is None else number("step", step)
-        chosen = checked_padding(padding)
-        config = cls(*target, *blocks, effort, chosen, method, prediction, slice_axis, bool(per_channel), listed)
-        config.check()
-        return replace(config, method="fast") if method == "either" and (effort == 1 or config.exact) else config
+        made = cls(*target, *blocks, effort, checked_padding(padding), method, prediction, slice_axis)
+        return replace(made, per_channel=bool(per_channel), channel_values=listed)._checked()
+
+    def _checked(self) -> CodecConfig:
+        """The same by the one method that is left of either, checked."""
+        self.check()
+        is_decided = self.method == "either" and (self.effort == 1 or self.exact)
+        return replace(self, method="fast") if is_decided else self
 
     def check(self) -> None:
         """Raise InvalidArgument unless every field is in range."""
@@ -262,9 +264,7 @@ class CodecConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `from_dict` undoes it."""
-        usual: dict[str, Any] = {"method": "transform", "prediction": None, "slice_axis": None}
-        usual |= {"per_channel": False, "channel_values": ()}
-        data = {name: value for name, value in asdict(self).items() if name not in usual or value != usual[name]}
+        data = {name: value for name, value in asdict(self).items() if name not in _USUAL or value != _USUAL[name]}
         data |= {name: list(data[name]) for name in ("cuts", "channel_values") if data.get(name) is not None}
         if isinstance(self.roi_quality, tuple):
             data["roi_quality"] = [list(pair) for pair in self.roi_quality]

@@ -17,7 +17,6 @@ from mmip_gpu.errors import InvalidArgument
 
 __all__ = [
     "DEFAULT_STAGES",
-    "LOSSLESS_METHODS",
     "SUPPORTED_SINKS",
     "Padding",
     "Quality",
@@ -45,7 +44,7 @@ Quality = float | str
 Padding = int | str | None
 """A sample value, ``"auto"`` or None."""
 
-LOSSLESS_METHODS: dict[bool | str, str] = {True: "fast", "small": "small"}
+_LOSSLESS_METHODS: dict[bool | str, str] = {True: "fast", "small": "small"}
 """Methods of lossless coding in one payload, by what is asked for."""
 
 DEFAULT_STAGES = 3
@@ -151,14 +150,15 @@ def exclude(others: Mapping[str, Any], reason: str) -> None:
         raise InvalidArgument(f"{reason}; it excludes {', '.join(given)}")
 
 
-def lossless_method(lossless: bool | str, stages: Mapping[str, Any]) -> str:
-    """How lossless samples are coded: in blocks where any of `stages` asks for them."""
-    if isinstance(lossless, str) and lossless not in LOSSLESS_METHODS:
+def lossless_method(lossless: bool | str, stages: Mapping[str, Any], blocks: Mapping[str, Any]) -> str:
+    """How lossless samples are coded: in blocks where any of `stages` asks for them; else `blocks` are no options."""
+    if isinstance(lossless, str) and lossless not in _LOSSLESS_METHODS:
         raise InvalidArgument(f"lossless={lossless!r}: expected True, False or 'small'")
     if not lossless or (not isinstance(lossless, str) and any(value is not None for value in stages.values())):
         return "transform"
     exclude(stages, f"lossless={lossless!r}: gives one payload (lossless=True has parts)")
-    return LOSSLESS_METHODS[lossless]
+    exclude(blocks, "lossless without stages: has no blocks (stages=3 has them)")
+    return _LOSSLESS_METHODS[lossless]
 
 
 def stage_count(stages: int | None, cuts: Sequence[int] | None) -> int:

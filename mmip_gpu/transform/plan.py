@@ -28,7 +28,10 @@ _PSNR_ROI_FACTOR = 4  # the quality rule's ratio between background and ROI step
 # What an error of one unit in a component does to the squared error of R, G and B together.
 _COMPONENT_SCALES = tuple(1 / math.sqrt(energy) for energy in (3.0, 0.5, 0.75))
 _RATIO_LEVELS, _RATIO_POWER = 500, 0.8  # of the data range, and of the ratio, where its search starts
-_LEAST_OF_CHOICE, _MOST_OF_CHOICE = 0.88, 1.14  # of the steps that blocks are chosen by: about a decibel
+_LEAST_OF_CHOICE, _MOST_OF_CHOICE = (
+    0.88,
+    1.25,
+)  # of the steps that blocks are chosen by: larger steps keep better blocks
 _LOW_RATE, _LOWEST_RATE = 0.4, 0.1  # bits a sample
 
 

@@ -188,3 +188,15 @@ def test_regions_of_vectors_at_every_scale(name: str) -> None:
             starts = [int(rng.integers(0, n)) for n in whole.shape]
             part = tuple(slice(a, int(rng.integers(a, n)) + 1) for a, n in zip(starts, whole.shape, strict=True))
             assert np.array_equal(mmip.decode(blob, region=part, scale=scale), whole[part])
+
+
+def test_a_gain_of_less_than_a_percent_is_left() -> None:
+    """A region of one time then needs the tiles of several."""
+    rng = np.random.default_rng(2)
+    still = make("textured", (200, 210), "uint8", 3).astype(np.int64)
+    samples = np.clip(still // 8 + rng.normal(100, 30, (4, 200, 210)), 0, 255).astype(np.uint8)
+    sizes = {
+        axis: len(mmip.encode(samples, qstep=9, axes="tyx", effort=3, slice_axis=axis)) for axis in (None, "z", "t")
+    }
+    assert 0.99 * sizes["z"] < sizes["t"]
+    assert sizes[None] == sizes["z"]

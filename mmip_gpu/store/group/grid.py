@@ -8,7 +8,7 @@ sample borders. It knows nothing of bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
@@ -73,8 +73,8 @@ class ChunkGrid:
     def counts(self) -> Coordinates:
         """Chunks on (plane, z, y, x)."""
         by_axis = self._axis_counts()
-        planes = prod(by_axis.get(a, 1) for a in "tnc")
-        return (planes, by_axis.get("z", 1), by_axis.get("y", 1), by_axis.get("x", 1))
+        planes = prod(by_axis.get(a, 1) for a in self.layout.plane_axes)
+        return (planes, by_axis.get(self.layout.slice_axis, 1), by_axis.get("y", 1), by_axis.get("x", 1))
 
     @property
     def chunk_count(self) -> int:
@@ -94,8 +94,9 @@ class ChunkGrid:
         )
 
     def chunk_layout(self, coordinates: Coordinates) -> PlaneLayout:
-        """Axes and shape of a chunk."""
-        return PlaneLayout(self.layout.axes, tuple(s.stop - s.start for s in self.region(coordinates)))
+        """Axes and shape of a chunk, which has no axis of slices but z where it holds one place on it."""
+        whole = replace(self.layout, shape=tuple(s.stop - s.start for s in self.region(coordinates)))
+        return whole.sliced_along(whole.slice_axis)
 
     def cells(self, coordinates: Coordinates) -> tuple[int, int, int, int]:
         """Planes, and cells on z, y, x, of a chunk: the part of it inside the grid."""
@@ -110,7 +111,7 @@ class ChunkGrid:
     @property
     def stage_chunks(self) -> tuple[int, int, int, int]:
         """Planes and cells of a whole chunk."""
-        whole = PlaneLayout(self.layout.axes, self.chunks)
+        whole = replace(self.layout, shape=self.chunks)
         return (whole.planes, *self._grid(whole.volume))
 
     @property
@@ -121,7 +122,7 @@ class ChunkGrid:
 
     def scaled(self, scale: int) -> ChunkGrid:
         """Grid of the array at a reduced scale; its chunks have the same coordinates."""
-        small = PlaneLayout(self.layout.axes, self.chunks).scaled(scale, self.depth)
+        small = replace(self.layout, shape=self.chunks).scaled(scale, self.depth)
         return ChunkGrid(self.layout.scaled(scale, self.depth), self.depth, small.shape)
 
     def overlaps(self, region: Region) -> Iterator[ChunkOverlap]:
@@ -149,8 +150,8 @@ class ChunkGrid:
     def index(self, coordinates: Coordinates) -> tuple[int, ...]:
         """Number of a chunk on each axis of the array, or after its end on the outermost, where an array grows."""
         plane, z, y, x = coordinates
-        counts, index = self._axis_counts(), {"z": z, "y": y, "x": x}
-        outermost, *inner = [a for a in "tnc" if a in counts] or ["t"]
+        counts, index = self._axis_counts(), {self.layout.slice_axis: z, "y": y, "x": x}
+        outermost, *inner = [a for a in self.layout.plane_axes if a in counts] or [self.layout.plane_axes[0]]
         for a in reversed(inner):
             plane, index[a] = divmod(plane, counts[a])
         index[outermost] = plane
@@ -159,9 +160,9 @@ class ChunkGrid:
     def _coordinates(self, index: Sequence[int]) -> Coordinates:
         counts, at = self._axis_counts(), dict(zip(self.layout.axes, index, strict=True))
         plane = 0
-        for a in "tnc":
+        for a in self.layout.plane_axes:
             plane = plane * counts.get(a, 1) + at.get(a, 0)
-        return plane, at.get("z", 0), at.get("y", 0), at.get("x", 0)
+        return plane, at.get(self.layout.slice_axis, 0), at.get("y", 0), at.get("x", 0)
 
 
 def chunk_lengths(
@@ -186,15 +187,15 @@ def chunk_lengths(
     Raises
     ------
     InvalidArgument
-        For lengths below 1, of another rank, or other than 1 on t, n, c (3 on c with colour).
+        For lengths below 1, of another rank, or other than 1 on the axes of planes (3 on c with colour).
 
     Examples
     --------
     >>> chunk_lengths(PlaneLayout.of((100, 512, 200)), 8, (2, 2, 3), False, None)
     (64, 256, 208)
     """
-    spatial = [a for a in layout.axes if a in "zyx"]
-    planes = {"t": 1, "n": 1, "c": 3 if colour else 1}
+    planes = {a: 3 if a == "c" and colour else 1 for a in layout.plane_axes}
+    names = {a: "z" if a == layout.slice_axis else a for a in layout.axes if a not in planes}
     wanted = asked_lengths(layout.axes, asked)
     for letter, length in (wanted or {}).items():
         if letter in planes and length != planes[letter]:
@@ -205,12 +206,13 @@ def chunk_lengths(
         if letter in planes:
             lengths.append(planes[letter])
             continue
-        least = _UNIT[depth][letter]
-        if wanted is not None:
+        name = names[letter]
+        least = _UNIT[depth][name]
+        if wanted is not None and letter in wanted:
             length, unit = wanted[letter], least
         else:
-            length = _DEFAULT_LENGTHS[len(spatial)][letter]
-            length, unit = (n, least) if n <= length else (length, tiles[letter])
+            length = _DEFAULT_LENGTHS[len(names)][name]
+            length, unit = (n, least) if n <= length else (length, tiles[name])
         lengths.append(max(-(-length // unit), 1) * unit)
     return tuple(lengths)
 

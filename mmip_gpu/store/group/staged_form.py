@@ -74,6 +74,7 @@ class StagedForm:
             p.correction,
             image,
             p.prediction,
+            None if p.slice_axis == "z" else p.slice_axis,
         )
 
     def is_of_plan(self, fields: TransformFields) -> bool:
@@ -86,6 +87,7 @@ class StagedForm:
             recon=expected.recon,
             dc_image=expected.dc_image if both else fields.dc_image,
             prediction=fields.prediction or expected.prediction,  # a chunk may have found none
+            slice_axis=fields.slice_axis or expected.slice_axis,  # that a chunk of one place has none, its layout says
             stage_bytes=expected.stage_bytes,
             stage_crcs=expected.stage_crcs,
         )
@@ -96,7 +98,7 @@ class StagedForm:
 
     def arrays(self, grid: ChunkGrid, dtype: str) -> list[StageArray]:
         """The arrays of all stages."""
-        whole = PlaneLayout(grid.layout.axes, grid.chunks)
+        whole = replace(grid.layout, shape=grid.chunks)
         found: list[tuple[StageCodec, tuple[int, ...], tuple[int, ...]]] = []
         for codec in self._codecs():
             cells, chunk_cells = grid.stage_shape, grid.stage_chunks
@@ -159,6 +161,7 @@ class StagedForm:
             "qstep": qstep,
             "steps": steps,
             "prediction": p.prediction,
+            "slice_axis": p.slice_axis,
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -204,7 +207,10 @@ class StagedForm:
         check_field("prediction", predicted, fits)
         units, errors = _read_channels(data, config, steps, bound)
         plan = ChunkPlan(config, layout.axes, colour, depth, tile, cuts, steps, reversible, padding, bound, image)
-        plan = replace(plan, prediction=predicted, units=units, errors=errors)
+        axis = config.slice_axis or "z"
+        check_field("slice_axis", axis, axis == "z" or (axis in layout.axes and depth == 1))
+        plan = replace(plan, prediction=predicted, slice_axis=axis, units=units, errors=errors)
+        layout = replace(layout, slice_axis=axis)
         chunks = tuple(data["chunks"])
         check_field("chunks", chunks, chunk_lengths(layout, depth, tile, colour, chunks) == chunks)
         grid = ChunkGrid(layout, depth, chunks)

@@ -67,6 +67,8 @@ class Job:
         check_labels(opened.dtype, config)
         config = slices_apart(config, opened)
         layout = PlaneLayout.of(opened.shape, opened.axes or None)
+        if config.slice_axis is not None and config.slice_axis in layout.axes:
+            layout = replace(layout, slice_axis=config.slice_axis)
         check_step(opened.dtype, config.step, lambda: opened.read(layout.middle_plane))
         if colour is None and "c" in opened.axes and opened.dtype.kind != "f":
             colour = opened.colour

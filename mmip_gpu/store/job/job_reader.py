@@ -161,7 +161,7 @@ class _JobReader:
                 slice(s.start, min(s.stop, s.start + channels)) if a == "c" else s
                 for a, s in zip(self.layout.axes, region, strict=True)
             )
-            for region in spread_probe(self.layout)
+            for region in spread_probe(self.layout.sliced_along(self.layout.slice_axis))
         ]
 
     def may_hold(self, value: int) -> bool:
@@ -169,7 +169,7 @@ class _JobReader:
         return True
 
     def probe(self, slice_axis: str = "z") -> Trial:
-        """The samples by which choices are made, which are read once; along z, as stores are coded."""
+        """The samples by which choices are made, which are read once; along the axis that was asked for."""
         return self._probe
 
     @cached_property

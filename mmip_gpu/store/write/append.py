@@ -23,7 +23,7 @@ from mmip_gpu.sources import MOST_BYTES, Source
 from mmip_gpu.sources.stated import stated_again, stated_samples
 from mmip_gpu.store.group.claim import claimed
 from mmip_gpu.store.group.description import StoreDescription
-from mmip_gpu.store.group.grid import ChunkGrid, Coordinates, Region
+from mmip_gpu.store.group.grid import Coordinates, Region
 from mmip_gpu.store.group.records import ChunkStore, Totals
 from mmip_gpu.store.group.report import COMPLETE, description_of, report_of
 from mmip_gpu.store.group.zarr_group import RECORDS, StoreGroup
@@ -32,7 +32,6 @@ from mmip_gpu.store.job.region_classes import RegionClasses
 from mmip_gpu.store.job.tasks import WriteChunk
 from mmip_gpu.store.run.runners import progress_bar, running
 from mmip_gpu.store.write.store_source import any_source
-from mmip_gpu.volume.axes import PlaneLayout
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike
@@ -149,7 +148,7 @@ class _Growth:
         index = layout.axes.index(letter)
         shape = list(layout.shape)
         shape[index] += source.shape[index]
-        grid = ChunkGrid(PlaneLayout.of(tuple(shape), layout.axes), description.grid.depth, description.grid.chunks)
+        grid = replace(description.grid, layout=replace(layout, shape=tuple(shape)))
         metadata = _joined_metadata(before.get("metadata") or {}, source, letter)
         grown = replace(description, grid=grid)
         return cls(before | {"metadata": metadata}, source, letter, layout.shape[index], grown)
@@ -196,10 +195,12 @@ def _growing_axis(axes: str) -> str:
 def _check_fits(group: StoreGroup, description: StoreDescription, source: Source, axis: str) -> None:
     """Raise InvalidArgument unless a source may come after a store on an axis."""
     layout, chunks = description.grid.layout, description.grid.chunks
-    outermost = next((letter for letter in _PLANES if letter in layout.axes), None)
-    if axis not in layout.axes or axis not in {outermost, "z"}:
+    outermost = next((letter for letter in layout.plane_axes if letter in layout.axes), None)
+    if axis not in layout.axes or axis not in {outermost, layout.slice_axis}:
+        others = " and ".join(layout.plane_axes[:2])
         raise InvalidArgument(
-            f"{group}: its axes are {layout.axes!r}: it grows on z, or on the outermost of t and n; found axis={axis!r}"
+            f"{group}: its axes are {layout.axes!r}: it grows on {layout.slice_axis}, or on the outermost of {others}; "
+            f"found axis={axis!r}"
         )
     index = layout.axes.index(axis)
     length, chunk = layout.shape[index], chunks[index]

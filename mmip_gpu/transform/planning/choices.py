@@ -130,13 +130,16 @@ def tries_prediction(config: CodecConfig) -> bool:
     return unasked or bool(config.prediction)
 
 
-def costs_less(plan: ChunkPlan, other: ChunkPlan, probe: Trial) -> bool:
-    """Whether a plan costs less than another: on a quarter of the probe, or on all of it where these are close."""
+def costs_less(plan: ChunkPlan, other: ChunkPlan, probe: Trial, margin: float = 1.0) -> bool:
+    """Whether a plan costs less than another: on a quarter of the probe, or on all of it where these are close.
+
+    `margin` is how many times what it costs has to be less.
+    """
     for samples in (probe.quarter(plan.axes), probe):
         costs = cost(plan, samples), cost(other, samples)
         if max(costs) > _CLEAR * min(costs):
             break
-    return costs[0] < costs[1]
+    return margin * costs[0] < costs[1]
 
 
 def choose_padding(plan: ChunkPlan, value: int, samples: Trial) -> ChunkPlan:

@@ -68,7 +68,7 @@ class PlanReader(Protocol):
 
     @property
     def may_choose_slice_axis(self) -> bool:
-        """Whether slices may follow each other along an axis other than z."""
+        """Whether another axis of slices than z is tried unasked: chunks of a store would hold several places on it."""
         ...
 
     def limits(self) -> tuple[float, float]:

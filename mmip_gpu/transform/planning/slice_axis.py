@@ -19,6 +19,7 @@ from mmip_gpu.transform.planning.trial import Trial
 __all__ = ["choose_slice_axis", "with_asked_axis"]
 
 _TRIED_AXIS = "t"
+_MARGIN = 1.01  # a time alone then needs the tiles of several
 
 
 def with_asked_axis(config: CodecConfig, reader: PlanReader) -> tuple[CodecConfig, str]:
@@ -34,8 +35,6 @@ def with_asked_axis(config: CodecConfig, reader: PlanReader) -> tuple[CodecConfi
         return config, axis
     if axis not in reader.layout.axes:
         raise InvalidArgument(f"slice_axis={axis!r}: the array has the axes {reader.layout.axes!r}")
-    if not reader.may_choose_slice_axis:
-        raise InvalidArgument(f"slice_axis={axis!r}: stores are written along z; leave it out")
     return replace(config, cell_depth=1), axis
 
 
@@ -52,4 +51,4 @@ def choose_slice_axis(plan: ChunkPlan, probe: Trial, reader: PlanReader) -> tupl
     slices = reader.probe(_TRIED_AXIS)
     along = tiled(replace(plan, slice_axis=_TRIED_AXIS, prediction=False), slices.quarter(plan.axes))
     along = choose_prediction(along, slices)
-    return (along, slices) if costs_less(along, plan, slices) else (plan, probe)
+    return (along, slices) if costs_less(along, plan, slices, _MARGIN) else (plan, probe)
