@@ -14,6 +14,7 @@ import mmip_gpu as mmip
 from mmip_gpu import _core
 from mmip_gpu.container.header import Header
 from mmip_gpu.options import CodingOptions
+from mmip_gpu.transform.groups import read_groups
 
 
 def circles(seed: int) -> NDArray[np.uint16]:
@@ -97,6 +98,25 @@ def test_kinds_of_samples(samples: NDArray[Any], options: dict[str, Any]) -> Non
     assert fields(blob).prediction
     plain = mmip.encode(samples, prediction=False, cell_depth=1, **({"qstep": 12} | options))
     assert decibels(samples, mmip.decode(blob)) > decibels(samples, mmip.decode(plain)) - 0.5
+
+
+@pytest.mark.parametrize("prediction", [False, True])
+def test_what_regions_read(prediction: bool) -> None:
+    """With predictions 4 sub-streams share a crc, not 8: damage in another group is no concern of a region."""
+    samples = edges((9, 150, 270), 7)
+    blob = mmip.encode(samples, max_error=20, stages=3, effort=2, cell_depth=1, prediction=prediction)
+    header, start = Header.parse(blob)
+    assert header.fields.prediction == prediction
+    for stage, size in enumerate(header.fields.stage_bytes, 1):
+        groups = read_groups(header, stage, size, blob[start : start + size])
+        assert groups.substreams == (4 if prediction else 8)
+        damaged = bytearray(blob)
+        damaged[start + groups.spans[1][0]] ^= 1  # of the second group, which begins with a tile of the first slices
+        first = (slice(0, 1), slice(0, 60), slice(0, 100))
+        assert np.array_equal(mmip.decode(bytes(damaged), region=first), mmip.decode(blob, region=first))
+        with pytest.raises(mmip.CorruptData, match="group 1: crc differs"):
+            mmip.decode(bytes(damaged))
+        start += size
 
 
 def test_estimated_errors_are_near() -> None:
