@@ -13,6 +13,7 @@
 #include "bindings/arrays.h"
 #include "passes/coding/code_lengths.h"
 #include "passes/coding/crc.h"
+#include "passes/coding/payload.h"
 #include "passes/parallel.h"
 #include "passes/predictive/encode.h"
 #include "rules/blocks/blocks.h"
@@ -63,6 +64,7 @@ constexpr Constant kConstants[] = {
     {"DC_WEIGHTS", kDcWeights},
     {"DC_IMAGE_UNIT", kDcImageUnit},
     {"GROUP_SUBSTREAMS", kGroupSubstreams},
+    {"PREDICTED_GROUP_SUBSTREAMS", kPredictedGroupSubstreams},
     {"MODE_COUNT", kModeCount},
     {"STATUS_TRUNCATED", kStatusTruncated},
     {"COLOUR_FORMS", kColourForms},

@@ -61,7 +61,7 @@ DecodeTimes decode_tiles(Coefficients& c, const Quantizer& quantizer, const std:
         DecodeTimes& times = workers[index].times;
         while (tokens.size() < 2) tokens.emplace_back(c);
         Stopwatch watch;
-        for (const StagePayload& stage : stages) stage.check_group(c.tiles[groups[g]].substream / kGroupSubstreams);
+        for (const StagePayload& stage : stages) check_groups(c, groups[g], groups[g + 1], stage);
         watch.add_to(times.checks);
         for (int64_t i = groups[g]; i < groups[g + 1]; i += 2) {
             const int count = static_cast<int>(std::min<int64_t>(2, groups[g + 1] - i));

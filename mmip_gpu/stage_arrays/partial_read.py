@@ -15,7 +15,7 @@ from mmip_gpu.container.byte_ranges import START, WHOLE, Reading, Sparse
 from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.stage_arrays.coding import TileBox
 from mmip_gpu.stage_arrays.options import StageOptions
-from mmip_gpu.transform.groups import groups_of_box, spans_of_groups
+from mmip_gpu.transform.groups import groups_of_payload, is_whole_box
 
 __all__ = ["read_stage_region"]
 
@@ -44,16 +44,16 @@ def read_stage_region(
             (rest,) = yield [(START, head)]
             known += bytes(rest or b"")
         kind = 0 if options.corrects else options.stage
-        spans, _ = spans_of_groups(known[at:head], None, math.prod(box.counts), kind, options.dc_image)
-        groups, size = groups_of_box(box.bounds, box.counts), at + spans[-1][1]
+        groups = groups_of_payload(known[at:head], None, math.prod(box.counts), kind, options.dc_image)
+        size = at + groups.spans[-1][1]
         if size > most:
             (data,) = yield [None]
             return None if data is None else decode(data)
         held = Sparse(size)
         held.put((0, len(known)), known)
-        if groups is None or size <= WHOLE:
+        if size <= WHOLE or is_whole_box(box.bounds, box.counts):
             yield from held.fetch([(len(known), size)] if size > len(known) else [])
         else:
-            yield from held.fetch((at + first, at + end) for first, end in (spans[group] for group in groups))
+            yield from held.fetch((at + first, at + end) for first, end in groups.within(box.bounds, box.counts))
         return decode(held.data)
     return decode(known)

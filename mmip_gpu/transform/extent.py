@@ -13,7 +13,7 @@ from mmip_gpu.container.codec import PayloadSpan, ReadHeld, Wanted
 from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.container.payload import check_payload, stated_head_bytes
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.transform.groups import groups_of_box, read_groups
+from mmip_gpu.transform.groups import read_groups
 from mmip_gpu.transform.tiled_region import region_of
 
 if TYPE_CHECKING:
@@ -67,10 +67,9 @@ def transform_extent(header: TransformHeader, read_held: ReadHeld, wanted: Wante
         return [(stage, 0, header.payload_sizes[stage - 1]) for stage, _, _ in heads], True
     if len(held) < len(heads):
         return heads, False
-    every = [read_groups(header, *payload)[0] for payload in held]
+    every = [read_groups(header, *payload) for payload in held]
     box = region_of(header, wanted.scale, wanted.region)
     if box.samples == 0:
         return [], True
-    groups = groups_of_box(box.box, counts)
-    spans = [of_stage if groups is None else [of_stage[group] for group in groups] for of_stage in every]
+    spans = [groups.within(box.box, counts) for groups in every]
     return heads + [(stage, *span) for (stage, _, _), found in zip(heads, spans, strict=True) for span in found], True

@@ -8,45 +8,64 @@ what is decoded of a region is within its groups; reads nothing itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmip_gpu._core import GROUP_SUBSTREAMS, PayloadHead
+from mmip_gpu._core import GROUP_SUBSTREAMS, PREDICTED_GROUP_SUBSTREAMS, PayloadHead
 from mmip_gpu.container.byte_ranges import Span
 from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.container.payload import check_payload
-from mmip_gpu.transform.tiled_region import region_of
-from mmip_gpu.volume.region import Region
 from mmip_gpu.volume.tiled_region import numbers_in_box
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["groups_of_box", "groups_of_region", "read_groups", "spans_of_groups"]
+__all__ = ["Groups", "group_size", "groups_of_payload", "is_whole_box", "read_groups"]
 
 
-def groups_of_region(header: TransformHeader, scale: int, region: Region | None) -> list[int] | None:
-    """Groups of sub-streams that a region of the decoded array touches, ascending; None for all."""
-    return groups_of_box(region_of(header, scale, region).box, header.fields.tile_counts(header.layout))
+@dataclass(frozen=True)
+class Groups:
+    """The groups of a payload: where each stands, its crc, and how many sub-streams a full one has."""
+
+    spans: Sequence[Span]
+    crcs: Sequence[int]
+    substreams: int
+
+    def within(self, box: Sequence[int], counts: Sequence[int]) -> Sequence[Span]:
+        """Spans of those with the sub-streams of a box of planes and tiles (from, to on each axis) of `counts`.
+
+        Examples
+        --------
+        >>> Groups([(0, 80), (80, 130), (130, 140)], [0, 0, 0], 8).within([0, 1, 0, 1, 2, 3, 0, 4], (1, 1, 5, 4))
+        [(80, 130)]
+        """
+        if is_whole_box(box, counts):
+            return self.spans
+        return [self.spans[int(group)] for group in np.unique(numbers_in_box(box, counts) // self.substreams)]
 
 
-def groups_of_box(box: Sequence[int], counts: Sequence[int]) -> list[int] | None:
-    """Groups with the sub-streams of a box of planes and tiles (from, to on each axis) of `counts`; None for all.
+def group_size(substreams: int, groups: int) -> int:
+    """Sub-streams of a full group, where a payload has so many of both.
 
     Examples
     --------
-    >>> groups_of_box([0, 1, 0, 1, 2, 3, 0, 4], (1, 1, 5, 4))
-    [1]
+    >>> group_size(64, 8), group_size(64, 16)
+    (8, 4)
     """
-    if list(box) == [edge for count in counts for edge in (0, count)]:
-        return None
-    return [int(group) for group in np.unique(numbers_in_box(box, counts) // GROUP_SUBSTREAMS)]
+    whole = -(-substreams // GROUP_SUBSTREAMS) == groups
+    return GROUP_SUBSTREAMS if whole else PREDICTED_GROUP_SUBSTREAMS
 
 
-def read_groups(header: TransformHeader, stage: int, size: int, head: Buffer) -> tuple[Sequence[Span], Sequence[int]]:
-    """Spans and crcs of all groups in a payload of `size` bytes with this head.
+def is_whole_box(box: Sequence[int], counts: Sequence[int]) -> bool:
+    """Whether a box of planes and tiles (from, to on each axis) is all of them."""
+    return list(box) == [edge for count in counts for edge in (0, count)]
+
+
+def read_groups(header: TransformHeader, stage: int, size: int, head: Buffer) -> Groups:
+    """Groups of a payload of `size` bytes with this head.
 
     Raises
     ------
@@ -56,17 +75,16 @@ def read_groups(header: TransformHeader, stage: int, size: int, head: Buffer) ->
     fields = header.fields
     check_payload(header, stage, size, head, check_crc=True)
     kind = 0 if stage > len(fields.cuts) else stage
-    return spans_of_groups(head, size, fields.substreams(header.layout), kind, fields.dc_image is not None)
+    return groups_of_payload(head, size, fields.substreams(header.layout), kind, fields.dc_image is not None)
 
 
-def spans_of_groups(
-    head: Buffer, size: int | None, substreams: int, kind: int, dc_image: bool
-) -> tuple[Sequence[Span], Sequence[int]]:
-    """Spans and crcs of all groups by the head of a payload alone; of any size where that is not known.
+def groups_of_payload(head: Buffer, size: int | None, substreams: int, kind: int, dc_image: bool) -> Groups:
+    """Groups of a payload by its head alone; of any size where that is not known.
 
     `kind` is the stage, 0 for corrections. Errors are those of `read_groups`.
     """
     found = PayloadHead(np.frombuffer(head, np.uint8), size, substreams, kind, dc_image, True)
-    offsets = found.offsets
-    edges = [int(n) for n in offsets[:-1:GROUP_SUBSTREAMS]] + [int(offsets[-1])]
-    return list(pairwise(edges)), [int(crc) for crc in found.group_crcs]
+    offsets, crcs = found.offsets, [int(crc) for crc in found.group_crcs]
+    each = group_size(substreams, len(crcs))
+    edges = [int(n) for n in offsets[:-1:each]] + [int(offsets[-1])]
+    return Groups(list(pairwise(edges)), crcs, each)

@@ -17,7 +17,7 @@ constexpr int64_t kMostSamples = 1 << 15, kMostSubstreams = 512;
 struct Form {
     int flags = 0, mix = 0;
     Geometry geometry;
-    bool padded = false, image = false;
+    bool padded = false, image = false, predicted = false;
     int classes = 1;
     Quantizer quantizer;
     std::vector<int> cuts;
@@ -55,6 +55,7 @@ inline std::unique_ptr<Coefficients> Form::make(bool boxed) const {
     auto c = std::make_unique<Coefficients>(geometry, boxed ? drawn_box(geometry, box) : whole_box(geometry), cuts);
     if (padded) c->allocate_mask();
     if (image) add_dc_image(*c);
+    if (predicted && !to_columns()) c->allocate_predictions();   // columns of stage 2 are read alone: they say themselves that they hold some
     return c;
 }
 
@@ -65,7 +66,7 @@ inline bool read_tiles(Input& in, Form& f) {
     g.shape[0] = 1 + in.u8() % 40, g.shape[1] = 1 + in.u8() % 160, g.shape[2] = 1 + in.u8() % 160;
     int* log2 = &g.tile_log2[0];
     for (int a = 0; a < 3; ++a) log2[a] = in.u8() % 7;
-    const int least = g.depth == 8 ? 1 : f.image ? 3 : 2;
+    const int least = g.depth == 8 ? 1 : f.predicted ? 4 : f.image ? 3 : 2;
     if (g.depth == 8) log2[0] = std::max(log2[0], 1);
     log2[1] = std::max(log2[1], least), log2[2] = std::max(log2[2], least);
     while (log2[0] + log2[1] + log2[2] > 12 || (int64_t{g.depth * 64} << (log2[0] + log2[1] + log2[2])) > kMaxTileSamples) --*std::max_element(log2, log2 + 3);
@@ -113,14 +114,15 @@ inline void set_range(Form& f) {
 // Whether the bytes give a form that a container may have.
 inline bool read_form(Input& in, Form& f) {
     f.flags = in.u8(), f.mix = in.u8();
-    f.padded = f.flags & 2, f.image = f.flags & 4;
+    f.padded = f.flags & 2, f.image = f.flags & 4, f.predicted = f.flags & 128;
     f.type = static_cast<SampleType>((f.mix >> 4) % 5);
-    if (!read_tiles(in, f) || (f.image && f.geometry.depth != 1)) return false;
-    const int kinds = in.u8(), components = kinds & 8 ? 3 : 1;
+    if (!read_tiles(in, f) || ((f.image || f.predicted) && f.geometry.depth != 1)) return false;
+    const int kinds = in.u8();
+    const bool colour = kinds & 8, per_channel = kinds & 16;
     f.classes = f.image ? 1 : 1 + kinds % 8;
-    if (f.image || components == 3) f.padded = false;
-    if (components == 3) f.geometry.planes = 3;
-    read_quantizer(in, f, components);
+    if (f.image || colour) f.padded = false;
+    if (colour) f.geometry.planes = 3;
+    read_quantizer(in, f, colour ? 3 : per_channel ? static_cast<int>(f.geometry.planes) : 1);
     if (!read_cuts(in, f)) return false;
     f.offset = static_cast<int16_t>(in.u16()), f.value = in.u8();
     set_range(f);

@@ -29,8 +29,11 @@ OPTIONS: list[dict[str, Any]] = [
     {"quality": 20, "roi_quality": "lossless"},
     {"quality": 30, "effort": 1},
     {"quality": 60, "effort": 3},
+    {"quality": 40, "effort": 2, "prediction": True},
+    {"quality": 90, "effort": 3, "prediction": True, "stages": 4},
+    {"max_error": 3, "effort": 2, "prediction": True},
 ]
-SHAPES = {"yx": (60, 70), "zyx": (12, 24, 30), "yxc": (30, 40, 3)}
+SHAPES = (("yx", (60, 70)), ("zyx", (12, 24, 30)), ("yxc", (30, 40, 3)), ("yxc", (50, 60, 2)))
 
 
 def fuzz_input(blob: bytes, flags: int, scale: int, random: Random) -> bytes | None:
@@ -46,15 +49,19 @@ def fuzz_input(blob: bytes, flags: int, scale: int, random: Random) -> bytes | N
     if layout.samples > MOST_SAMPLES:
         return None
     components = len(fields.steps[0])
-    if layout.planes > 3 or components not in (1, 3) or (components == 3 and layout.planes != 3):
+    colour = fields.channels is None and components == 3
+    if layout.planes > 3 or components not in (1, layout.planes):
         return None
     kept = (fields.depth == 8, fields.padding is not None, fields.dc_image is not None)
-    flags |= sum(bit << at for at, bit in enumerate(kept)) | 64 * (fields.correction is not None)
+    flags |= (
+        sum(bit << at for at, bit in enumerate(kept)) | 64 * (fields.correction is not None) | 128 * fields.prediction
+    )
     wanted = (layout.planes - 1, scale, TYPES[header.dtype])
     mix = next((m for m in range(256) if (m % 3, m >> 2 & 3, (m >> 4) % 5) == wanted), None)
     if mix is None:
         return None
-    out = bytes([flags, mix, z - 1, y - 1, x - 1, *fields.tile_log2, (len(fields.steps) - 1) | 8 * (components == 3)])
+    kinds = (len(fields.steps) - 1) | 8 * colour | 16 * (fields.channels is not None)
+    out = bytes([flags, mix, z - 1, y - 1, x - 1, *fields.tile_log2, kinds])
     for reversible, recon, steps in zip(fields.reversible, fields.recon, fields.steps, strict=True):
         out += bytes([reversible, *[value & 255 for value in recon]])
         out += b"".join(struct.pack("<I", max(step - 64, 0))[:3] for step in steps)
@@ -75,7 +82,7 @@ def containers(random: Random) -> Iterator[bytes]:
 
     yield from (path.read_bytes() for path in sorted((TESTS / "vectors").glob("*.mmip")))
     noise = np.random.default_rng(3)
-    for (axes, shape), dtype, _ in product(SHAPES.items(), TYPES, range(4)):
+    for (axes, shape), dtype, _ in product(SHAPES, TYPES, range(4)):
         low, high = (-900, 900) if dtype == "float32" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
         walk = noise.normal(0, (high - low) / 200, int(np.prod(shape))).cumsum().reshape(shape)
         array = np.rint(np.clip(walk, low, high)).astype(dtype)

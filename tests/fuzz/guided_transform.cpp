@@ -19,11 +19,11 @@ namespace {
 
 // Bytes after the code tables and the number of bits of an index entry: the sizes of sub-streams in 32 bits, so that the payload holds
 // together whatever was drawn.
-Bytes joined(const Bytes& in, size_t codes_end, int64_t substreams) {
+Bytes joined(const Bytes& in, size_t codes_end, int64_t substreams, int group_size) {
     Bytes out(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(std::min(codes_end, in.size())));
     out.resize(codes_end);
     const int index_bits = codes_end < in.size() ? in[codes_end] % 33 : 0;
-    const uint64_t groups = (substreams + kGroupSubstreams - 1) / kGroupSubstreams, index_bytes = (substreams * index_bits + 7) / 8;
+    const uint64_t groups = (substreams + group_size - 1) / group_size, index_bytes = (substreams * index_bits + 7) / 8;
     const uint64_t body = codes_end + 1 + index_bytes + 4 * groups + 4;
     uint64_t left = body < in.size() ? in.size() - body : 0, total = 0;
     const bool has_index = codes_end + 1 + index_bytes <= in.size();
@@ -44,18 +44,23 @@ Bytes joined(const Bytes& in, size_t codes_end, int64_t substreams) {
     return out;
 }
 
-// A payload whose head agrees with its sizes; stage 0 is that of corrections.
-Bytes mended(const Bytes& in, int stage, bool image, int64_t substreams) {
-    if (in.size() < 6) throw DataError(kStatusTruncated, "short");
-    BitReader bits(in.data() + 4, in.size() - 4);
+// A payload whose head agrees with its sizes and with the form; stage 0 is that of corrections.
+Bytes mended(Bytes head, int stage, const Form& f) {
+    if (head.size() < 6) throw DataError(kStatusTruncated, "short");
+    const bool predicted = stage == 2 && f.predicted;
+    if (predicted) head[4] = 0xff, head[5] |= 0xc0;   // kPredictionMark
+    BitReader bits(head.data() + 4, head.size() - 4);
+    if (predicted) {
+        bits.skip(kPredictionMarkBits);
+        read_codes(prediction_family(), bits);
+    }
     if (stage == 1 && bits.take(1))
         for (int i = 0; i < 11; ++i) bits.refill(), bits.take(8);
-    for (const CodeFamily& family : stage == 0 ? std::vector<CodeFamily>{correction_family()} : stage_families(stage, image)) read_codes(family, bits);
+    for (const CodeFamily& family : stage == 0 ? std::vector<CodeFamily>{correction_family()} : stage_families(stage, f.image)) read_codes(family, bits);
     if (bits.overrun()) throw DataError(kStatusTruncated, "codes");
     const uint64_t position = bits.position, end = 4 + (position + 7) / 8;
-    Bytes head = in;
     if (position & 7) head[end - 1] &= static_cast<uint8_t>(0xff << (8 - (position & 7)));
-    return joined(head, end, substreams);
+    return joined(head, end, f.geometry.substreams(), f.predicted ? kPredictedGroupSubstreams : kGroupSubstreams);
 }
 
 // Payloads in blocks of exactly their size, so that reading past one is seen.
@@ -75,7 +80,7 @@ Payloads read_payloads(Input& in, const Form& f) {
     const int count = f.stages() + f.has_corrections();
     for (int i = 1; i <= count; ++i) {
         const Bytes drawn = in.take(i == count ? in.size : in.u16());
-        found.add(f.is_raw() ? drawn : mended(drawn, i > f.stages() ? 0 : i, f.image, f.geometry.substreams()));
+        found.add(f.is_raw() ? drawn : mended(drawn, i > f.stages() ? 0 : i, f));
     }
     return found;
 }

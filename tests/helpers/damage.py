@@ -10,7 +10,7 @@ from typing import Any
 import reference
 from reference.container import read_header, write_header
 from reference.crc import crc32c
-from reference.payload import GROUP, read_payload
+from reference.payload import GROUP, PREDICTED_GROUP, read_payload
 from vectors.explain import header_fields
 
 
@@ -50,7 +50,8 @@ def resealed(blob: bytes, stage: int, damage: Callable[[list[bytearray]], None])
     )
     changed = [bytearray(substream) for substream in substreams]
     damage(changed)
-    groups = [b"".join(changed[i : i + GROUP]) for i in range(0, count, GROUP)]
+    each = PREDICTED_GROUP if header.prediction else GROUP
+    groups = [b"".join(changed[i : i + each]) for i in range(0, count, each)]
     head = struct.unpack_from("<I", payload)[0]
     body = payload[: head - 4 - 4 * len(groups)] + b"".join(struct.pack("<I", crc32c(group)) for group in groups)
     payloads[stage - 1] = body + struct.pack("<I", crc32c(body)) + b"".join(groups)

@@ -184,5 +184,6 @@ def test_boxes_have_the_groups_of_their_substreams() -> None:
         box = [int(edge) for n in counts for edge in np.sort(rng.choice(n + 1, 2, replace=False))]
         number = np.arange(np.prod(counts)).reshape(counts)
         inside = number[tuple(slice(a, b) for a, b in [*pairwise(box)][::2])]
-        expected = sorted({n // 8 for n in inside.reshape(-1).tolist()})
-        assert groups.groups_of_box(box, counts) == (None if inside.size == number.size else expected)
+        for size in (4, 8):
+            every = groups.Groups([(n, n + 1) for n in range(-(-number.size // size))], [], size)
+            assert [n for n, _ in every.within(box, counts)] == sorted({n // size for n in inside.reshape(-1).tolist()})

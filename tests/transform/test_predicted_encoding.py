@@ -14,17 +14,7 @@ import mmip_gpu as mmip
 from mmip_gpu import _core
 from mmip_gpu.container.header import Header
 from mmip_gpu.options import CodingOptions
-
-
-def circles(seed: int) -> NDArray[np.uint16]:
-    """Many even regions with round edges, and some noise."""
-    rng = np.random.default_rng(seed)
-    y, x = np.indices((256, 256), np.float64)
-    image = np.full(y.shape, 500.0)
-    for _ in range(30):
-        (a, b), radius, width, height = rng.uniform(0, 256, 2), *rng.uniform((10, 0.5, -600), (120, 2, 600))
-        image += height * (np.hypot(y - a, (x - b) * width) < radius)
-    return (np.clip(image, 0, None) + rng.normal(20, 3, image.shape)).astype(np.uint16)
+from mmip_gpu.transform.groups import read_groups
 
 
 def fields(blob: bytes) -> Any:
@@ -99,6 +89,25 @@ def test_kinds_of_samples(samples: NDArray[Any], options: dict[str, Any]) -> Non
     assert decibels(samples, mmip.decode(blob)) > decibels(samples, mmip.decode(plain)) - 0.5
 
 
+@pytest.mark.parametrize("prediction", [False, True])
+def test_what_regions_read(prediction: bool) -> None:
+    """With predictions 4 sub-streams share a crc, not 8: damage in another group is no concern of a region."""
+    samples = edges((9, 150, 270), 7)
+    blob = mmip.encode(samples, max_error=20, stages=3, effort=2, cell_depth=1, prediction=prediction)
+    header, start = Header.parse(blob)
+    assert header.fields.prediction == prediction
+    for stage, size in enumerate(header.fields.stage_bytes, 1):
+        groups = read_groups(header, stage, size, blob[start : start + size])
+        assert groups.substreams == (4 if prediction else 8)
+        damaged = bytearray(blob)
+        damaged[start + groups.spans[1][0]] ^= 1  # of the second group, which begins with a tile of the first slices
+        first = (slice(0, 1), slice(0, 60), slice(0, 100))
+        assert np.array_equal(mmip.decode(bytes(damaged), region=first), mmip.decode(blob, region=first))
+        with pytest.raises(mmip.CorruptData, match="group 1: crc differs"):
+            mmip.decode(bytes(damaged))
+        start += size
+
+
 def test_estimated_errors_are_near() -> None:
     samples = edges((4, 128, 128), 8)
     blob = mmip.encode(samples, qstep=40, effort=3, prediction=True, verify=False)
@@ -116,9 +125,9 @@ def test_every_kernel_writes_the_same_bytes(effort: int, each_kernel: list[str])
 
 
 def test_effort_3_predicts_where_it_pays() -> None:
-    sharp, noise = circles(10), np.random.default_rng(0).integers(0, 4096, (2, 128, 128), np.uint16)
-    assert fields(mmip.encode(sharp, qstep=60, effort=3)).prediction
-    assert not fields(mmip.encode(sharp, qstep=60, effort=3, prediction=False)).prediction
+    sharp, noise = edges((2, 150, 210), 10), np.random.default_rng(0).integers(0, 4096, (2, 128, 128), np.uint16)
+    assert fields(mmip.encode(sharp, qstep=30, effort=3)).prediction
+    assert not fields(mmip.encode(sharp, qstep=30, effort=3, prediction=False)).prediction
     for samples, options in ((sharp, {"qstep": 60}), (sharp, {"qstep": 50, "effort": 1}), (noise, {"quality": 1})):
         assert not fields(mmip.encode(samples, **options)).prediction
 

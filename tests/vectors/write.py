@@ -88,6 +88,7 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     "labels_int64_tiles": ("objects", (2, 37, 20, 150), "int64", 0, {"labels": True, "axes": "nzyx"}),
     "labels_uint64_raw": ("noise", (3, 5), "uint64", 0, {"labels": True}),
     "labels_int32": ("objects", (530, 60), "int32", 0, {"labels": True}),
+    "predicted_groups": ("edges", (18, 40, 44), "uint8", 0, {"qstep": 20, "effort": 2, "prediction": True}),
     "channels": ("textured", (3, 9, 40, 33), "uint16", 0, {"qstep": [40, 300, 1000.5], "axes": "czyx"}),
     "channels_max_error": ("edges", (60, 4, 50), "int16", 0, {"max_error": [0, 3, 40, 900.5], "axes": "ycx"}),
     "channels_float": (

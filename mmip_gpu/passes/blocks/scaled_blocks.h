@@ -19,6 +19,7 @@ struct ScaledBlock {
         if (depth == 1 && n == 4) return restore_flat<4, F4>(block, out);
         if (depth == 1 && n == 8) return restore_flat<8, Lanes>(block, out);
         if (depth == 1 && n == 16) return restore_flat<16, Lanes>(block, out);
+        if (depth == 1 && n == 32) return restore_flat<32, Lanes>(block, out);
         for (int k = 0; k < slices(); ++k)
             for (int j = 0; j < n; ++j)
                 for (int i = 0; i < n; ++i) out[(k * n + j) * n + i] = block[(k * size + i) * size + j];

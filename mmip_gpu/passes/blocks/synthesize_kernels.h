@@ -105,8 +105,29 @@ private:
     void store_reduced(const PlacedBlock& b, const float* samples) {
         const int cell = 8 / job_.scale, n = cells_along(b.view.cells) * cell, slices = t_.depth == 8 ? n : 1;
         const int64_t z0 = (t_.cell[0] + b.z) * (t_.depth == 8 ? cell : 1), y0 = (t_.cell[1] + b.y) * cell, x0 = (t_.cell[2] + b.x) * cell;
+        const int64_t low[3] = {z0, y0, x0}, high[3] = {z0 + slices, y0 + n, x0 + n};
+        if (inside(low, high)) return store_rows(samples, slices, n, place(z0, y0, x0));
         for (int k = 0; k < slices; ++k)
             for (int j = 0; j < n; ++j) store_row(samples + (k * n + j) * n, z0 + k, y0 + j, x0, n);
+    }
+
+    // Slices of n x n samples, n a power of two, all inside; eight together, which may be several rows.
+    void store_rows(const float* samples, int slices, int n, T* to) const {
+        const int together = n * n < 8 ? n * n : 8, part = n < 8 ? n : 8;
+        for (int k = 0; k < slices; ++k, to += job_.slice) {
+            int y = 0, x = 0;
+            for (int at = 0; at < n * n; at += together, samples += together) {
+                F8 values{};
+                __builtin_memcpy(&values, samples, sizeof(float) * static_cast<uint64_t>(together));
+                T eight[8];
+                store_eight(values, eight);
+                for (int i = 0; i < together; i += part) {
+                    __builtin_memcpy(to + y * job_.row + x, eight + i, sizeof(T) * static_cast<uint64_t>(part));
+                    x += part;
+                    if (x == n) x = 0, ++y;
+                }
+            }
+        }
     }
 
     const mmip::SynthesizeJob& job_;

@@ -11,6 +11,7 @@
 #include "passes/coding/payload.h"
 #include "passes/parallel.h"
 #include "passes/blocks/synthesize.h"
+#include "passes/tokens/pack.h"
 #include "passes/tokens/unpack.h"
 
 namespace mmip {
@@ -161,7 +162,7 @@ std::string pack_corrections(const Coefficients& c, const int32_t* indices, int 
     const std::vector<SymbolWord> words = words_of(tables);
     std::vector<std::vector<uint8_t>> streams(c.tiles.size());
     parallel_for(static_cast<int64_t>(lists.size()), threads, [&](int64_t i, int) { streams[i] = written(lists[i], words); });
-    return assemble_payload(head.finish(), streams, threads);
+    return assemble_payload(head.finish(), streams, group_size(c), threads);
 }
 
 std::vector<uint32_t> count_corrections(const Coefficients& c, const int32_t* indices, int threads) {
@@ -173,7 +174,7 @@ uint64_t unpack_corrections(const Coefficients& c, const uint8_t* payload, uint6
     const std::vector<int64_t> groups = tile_groups(c);
     const Window window = box_window(c.geometry, c.box, 1);
     parallel_for(static_cast<int64_t>(groups.size()) - 1, threads, [&](int64_t g, int) {
-        p.check_group(c.tiles[groups[g]].substream / kGroupSubstreams);
+        check_groups(c, groups[g], groups[g + 1], p);
         for (int64_t i = groups[g]; i < groups[g + 1]; ++i) {
             const SampleBox box = sample_box(c, c.tiles[i], window);
             TileIndices tile(box);
@@ -183,7 +184,7 @@ uint64_t unpack_corrections(const Coefficients& c, const uint8_t* payload, uint6
             tile.store(indices);
         }
     });
-    return bytes_read(c, groups, p);
+    return bytes_read(c, p);
 }
 
 void correction_indices(const Samples& original, const Samples& decoded, int64_t count, int32_t error, int32_t* indices) {

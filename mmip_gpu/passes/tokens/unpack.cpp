@@ -166,9 +166,24 @@ std::vector<int64_t> tile_groups(const Coefficients& c) {
     return groups;
 }
 
-uint64_t bytes_read(const Coefficients& c, const std::vector<int64_t>& groups, const StagePayload& payload) {
+// Calls use(group) for the groups of a payload that tiles [first, end) have sub-streams in.
+template <class Use>
+static void each_group(const Coefficients& c, int64_t first, int64_t end, const StagePayload& payload, const Use& use) {
+    int64_t last = -1;
+    for (int64_t i = first; i < end; ++i) {
+        const int64_t group = c.tiles[i].substream / payload.group_size;
+        if (group != last) use(group);
+        last = group;
+    }
+}
+
+void check_groups(const Coefficients& c, int64_t first, int64_t end, const StagePayload& payload) {
+    each_group(c, first, end, payload, [&](int64_t group) { payload.check_group(group); });
+}
+
+uint64_t bytes_read(const Coefficients& c, const StagePayload& payload) {
     uint64_t bytes = payload.head_bytes;
-    for (size_t g = 0; g + 1 < groups.size(); ++g) bytes += payload.group_bytes(c.tiles[groups[g]].substream / kGroupSubstreams);
+    each_group(c, 0, static_cast<int64_t>(c.tiles.size()), payload, [&](int64_t group) { bytes += payload.group_bytes(group); });
     return bytes;
 }
 
@@ -182,7 +197,7 @@ uint64_t unpack_stage(Coefficients& c, int stage, const uint8_t* bytes, uint64_t
     const bool has_tokens = stage > 1 || c.dc_image, clears = stage <= 2 || options.reversible.empty();
     if (has_tokens && !of_tokens.ac) of_tokens.allocate_ac();
     parallel_for(static_cast<int64_t>(groups.size()) - 1, options.threads, [&](int64_t g, int) {
-        payload.check_group(c.tiles[groups[g]].substream / kGroupSubstreams);
+        check_groups(c, groups[g], groups[g + 1], payload);
         TileTokens tokens[2] = {TileTokens(c), TileTokens(c)};
         for (int64_t i = groups[g]; i < groups[g + 1]; i += 2) {
             const int count = static_cast<int>(std::min<int64_t>(2, groups[g + 1] - i));
@@ -192,7 +207,7 @@ uint64_t unpack_stage(Coefficients& c, int stage, const uint8_t* bytes, uint64_t
                 spread_tokens(of_tokens, of_tokens.tiles[i + k], stage == 1 ? tokens[k].image_spans() : tokens[k].spans(), clears);
         }
     });
-    return bytes_read(c, groups, payload);
+    return bytes_read(c, payload);
 }
 
 }  // namespace mmip

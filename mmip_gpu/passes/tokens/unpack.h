@@ -73,11 +73,14 @@ const char* status_text(int status);
 // Throws where stage 2 has predictions and the coefficients have no room for them, or the other way round.
 void expect_prediction(const Coefficients& coefficients, const StagePayload& payload);
 
-// The tiles of the box, cut where a group of sub-streams ends: [i], [i + 1] enclose the i-th run of tiles.
+// The tiles of the box, cut where a group of sub-streams ends, of whatever size: [i], [i + 1] enclose the i-th run of tiles.
 std::vector<int64_t> tile_groups(const Coefficients& coefficients);
 
-// Payload bytes that a decode of these groups reads.
-uint64_t bytes_read(const Coefficients& coefficients, const std::vector<int64_t>& groups, const StagePayload& payload);
+// Throws where the crc of a group with the sub-streams of tiles [first, end), such a run, differs.
+void check_groups(const Coefficients& coefficients, int64_t first, int64_t end, const StagePayload& payload);
+
+// Payload bytes that a decode of the box reads.
+uint64_t bytes_read(const Coefficients& coefficients, const StagePayload& payload);
 
 // One stage into dc, classes, modes and ac of the Coefficients, in ascending order of the stages. Returns how many payload bytes
 // were read.

@@ -30,8 +30,9 @@ from mmip_gpu.store.group.stage_array import CORRECTIONS, StageArray, stage_name
 from mmip_gpu.transform.channel_plan import channel_plan, units_of
 from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.extent import needed_stages
-from mmip_gpu.transform.groups import groups_of_region, read_groups
+from mmip_gpu.transform.groups import is_whole_box, read_groups
 from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.tiled_region import region_of
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import sample_range
 
@@ -143,11 +144,13 @@ class StagedForm:
 
     def needs_all(self, header: TransformHeader, wanted: Wanted) -> bool:
         """Whether a decode needs all sub-streams of a chunk."""
-        return groups_of_region(header, wanted.scale, wanted.region) is None
+        box = region_of(header, wanted.scale, wanted.region).box
+        return is_whole_box(box, header.fields.tile_counts(header.layout))
 
     def groups(self, header: TransformHeader, stage: int, payload: Buffer) -> list[tuple[Span, int]]:
         """Span and crc of every group of sub-streams of a payload, which is held against its header."""
-        return list(zip(*read_groups(header, stage, memoryview(payload).nbytes, payload), strict=True))
+        groups = read_groups(header, stage, memoryview(payload).nbytes, payload)
+        return list(zip(groups.spans, groups.crcs, strict=True))
 
     def encode(self, samples: NDArray[Any], classes: NDArray[np.uint8] | None) -> Encoded:
         """Code a chunk on one thread."""
