@@ -70,6 +70,25 @@ MMIP_RULE I8 float_bit_length(I8 v) {
     return v > 0 ? (bits >> 23) - 126 : I8{};
 }
 
+// Eight samples of a row as integers. GCC takes bytes apart one by one where it is not told.
+template <class T>
+MMIP_RULE I8 widened(const T* row) {
+#if defined(__AVX2__) && !defined(__clang__)
+    if constexpr (sizeof(T) == 1) {
+        typedef char Bytes __attribute__((vector_size(16)));
+        typedef int64_t Longs __attribute__((vector_size(16)));
+        Longs eight{};
+        __builtin_memcpy(&eight, row, 8);
+        const Bytes bytes = reinterpret_cast<Bytes>(eight);
+        return static_cast<T>(-1) < 0 ? reinterpret_cast<I8>(__builtin_ia32_pmovsxbd256(bytes)) : reinterpret_cast<I8>(__builtin_ia32_pmovzxbd256(bytes));
+    }
+#endif
+    typedef T Samples __attribute__((vector_size(8 * sizeof(T))));
+    Samples eight;
+    __builtin_memcpy(&eight, row, sizeof eight);
+    return __builtin_convertvector(eight, I8);
+}
+
 // Element i of the result is element at[i] of the two vectors one after the other.
 template <int... at, class V>
 MMIP_RULE V mix(V a, V b) {

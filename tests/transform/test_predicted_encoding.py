@@ -17,17 +17,6 @@ from mmip_gpu.options import CodingOptions
 from mmip_gpu.transform.groups import read_groups
 
 
-def circles(seed: int) -> NDArray[np.uint16]:
-    """Many even regions with round edges, and some noise."""
-    rng = np.random.default_rng(seed)
-    y, x = np.indices((256, 256), np.float64)
-    image = np.full(y.shape, 500.0)
-    for _ in range(30):
-        (a, b), radius, width, height = rng.uniform(0, 256, 2), *rng.uniform((10, 0.5, -600), (120, 2, 600))
-        image += height * (np.hypot(y - a, (x - b) * width) < radius)
-    return (np.clip(image, 0, None) + rng.normal(20, 3, image.shape)).astype(np.uint16)
-
-
 def fields(blob: bytes) -> Any:
     return Header.parse(blob)[0].fields
 
@@ -136,9 +125,9 @@ def test_every_kernel_writes_the_same_bytes(effort: int, each_kernel: list[str])
 
 
 def test_effort_3_predicts_where_it_pays() -> None:
-    sharp, noise = circles(10), np.random.default_rng(0).integers(0, 4096, (2, 128, 128), np.uint16)
-    assert fields(mmip.encode(sharp, qstep=60, effort=3)).prediction
-    assert not fields(mmip.encode(sharp, qstep=60, effort=3, prediction=False)).prediction
+    sharp, noise = edges((2, 150, 210), 10), np.random.default_rng(0).integers(0, 4096, (2, 128, 128), np.uint16)
+    assert fields(mmip.encode(sharp, qstep=30, effort=3)).prediction
+    assert not fields(mmip.encode(sharp, qstep=30, effort=3, prediction=False)).prediction
     for samples, options in ((sharp, {"qstep": 60}), (sharp, {"qstep": 50, "effort": 1}), (noise, {"quality": 1})):
         assert not fields(mmip.encode(samples, **options)).prediction
 

@@ -14,7 +14,10 @@ from mmip_gpu.container.header import Header
 from mmip_gpu.encoding import planned
 from mmip_gpu.options import EncodeSettings
 from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.analyzed import HostAnalysis
+from mmip_gpu.transform.planning.probe_regions import tile_probe
 from mmip_gpu.transform.planning.trial import HostSamples
+from mmip_gpu.volume.axes import PlaneLayout
 
 LOSSY = [name for name in CASES if name not in ("lossless", "raw", "empty")]
 
@@ -124,3 +127,51 @@ def test_a_psnr_is_reached_whatever_the_samples(kind: str, effort: int) -> None:
         for psnr in (25.0, 48.0, 70.0, 96.0):
             reached = mmip.inspect(mmip.encode(array, psnr=psnr, effort=effort))["loss"]["psnr"]
             assert reached is None or reached >= psnr  # None: bit-exact
+
+
+@pytest.mark.parametrize("depth", [1, 8])
+def test_masked_blocks_settle_when_indices_are_read(depth: int) -> None:
+    """Measuring does not look at them, so it leaves what follows as it is; nor does a step that comes after packing."""
+    array = make("textured", (16, 90, 100), "uint16", 3)
+    array[:, :40, :50] = 7
+    settings = EncodeSettings.of(qstep=900.0, padding=7, effort=1, cell_depth=depth)
+    trial, plan = planned(lambda roi, axes: HostSamples(array), settings)
+    assert isinstance(plan, ChunkPlan)
+    kept = replace(plan, choice_steps=plan.steps)
+    measured, packed = trial.samples.analyzed(kept), trial.samples.analyzed(kept)
+    errors = measured.class_errors()
+    assert packed.payloads() == measured.payloads()
+    assert packed.class_errors() == errors
+    moved = replace(with_steps_of(plan, 1.2), choice_steps=plan.steps)
+    assert isinstance(packed, HostAnalysis)
+    assert packed.requantized(moved).payloads() == trial.samples.analyzed(moved).payloads()
+
+
+@pytest.mark.parametrize("depth", [1, 8])
+@pytest.mark.parametrize(("axes", "shape"), [("yx", (1760, 1700)), ("zyx", (56, 512, 480)), ("tcyx", (9, 2, 640, 700))])
+def test_parts_of_an_array_are_coded_as_in_it(axes: str, shape: tuple[int, ...], depth: int) -> None:
+    """They stand where its largest blocks do, and are as long."""
+    layout, size = PlaneLayout.of(shape, axes), {1: {"y": 64, "x": 64, "z": 4}, 8: {"y": 32, "x": 32, "z": 16}}[depth]
+    regions = tile_probe(layout, depth)
+    assert len(regions) in (16, 32, 64)
+    for region in regions:
+        for axis, part, n in zip(axes, region, shape, strict=True):
+            length = n if axis == "c" else size.get(axis, 1)
+            assert part.stop - part.start == length
+            assert part.start % length == 0
+
+
+@pytest.mark.parametrize("effort", [2, 3])
+def test_a_ratio_of_a_large_array_codes_it_once_at_its_effort(effort: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    array, efforts = make("textured", (64, 150, 160), "uint16", 9), []
+    plain = HostSamples.analyzed
+
+    def counted(samples: HostSamples, plan: ChunkPlan, **options: bool) -> object:
+        if samples.array.size == array.size:
+            efforts.append(plan.config.effort)
+        return plain(samples, plan, **options)
+
+    monkeypatch.setattr(HostSamples, "analyzed", counted)
+    blob = mmip.encode(array, ratio=6, effort=effort)
+    assert 6 <= mmip.inspect(blob)["ratio"] < 6 * 1.03
+    assert efforts == [1, effort]

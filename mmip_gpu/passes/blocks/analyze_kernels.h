@@ -28,6 +28,7 @@ public:
             for (int y = 0; y < t_.ay; y += sy)
                 for (int x = 0; x < t_.ax; x += sy) {
                     b.load(job_, z, y, x);
+                    Block::expect_after(job_, z, y, x);
                     find_cells(z, y, x);
                     if (search() == mmip::kSearchFast) find_unseen(b);
                     for (int k = 0; k < Block::cells; ++k)

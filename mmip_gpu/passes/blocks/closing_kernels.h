@@ -10,9 +10,11 @@
 
 namespace MMIP_NS {
 
+constexpr int kMostClosed = 5;               // predictions of a block that code lengths decide between
+
 // Scratch of a thread.
 struct ClosingScratch {
-    Candidate<4096> own, rest;               // of a block: its coefficients, and what a prediction leaves of them
+    Candidate<4096> own, rest[kMostClosed];  // of a block: its coefficients, and what predictions leave of them
     PredictionSearch search;
     alignas(64) F8 cell[8];
     mmip::Token tokens[4096];
@@ -102,26 +104,32 @@ private:
         search_.begin(first, size, b.gather(k, size, search_.part));
         s_.own.side_bits = bits(kPredictNone);
         s_.own.template estimate<false>(inverse_[c], job_.rounding, 64 * view.cells);
-        int best = kPredictNone;
-        if (s_.own.cost.bits > kBlockBits + s_.own.side_bits) {   // something is left to save
+        const Cost rough = s_.own.cost;
+        int closed = 0;
+        const auto close_with = [&](int prediction) {
+            for (int i = 0; i < closed; ++i)
+                if (s_.rest[i].prediction == prediction) return;
+            if (prediction == kPredictNone || !search_.fits(prediction)) return;
+            Candidate<4096>& rest = s_.rest[closed++];
+            search_.take_rest(prediction, s_.own, rest);
+            rest.side_bits = bits(prediction);
+            rest.decide(job_, view, first, inverse_[c], b.collector, b.decider);
+        };
+        s_.own.decide(job_, view, first, inverse_[c], b.collector, b.decider);
+        if (rough.bits > kBlockBits + s_.own.side_bits) {   // something is left to save
             const int known[] = {job_.predictions[first], w, n};
             if (job_.search == mmip::kSearchFull)   // which has searched already
                 for (const int other : known) search_.hint(other);
-            best = search_.best_for(s_.own, inverse_[c], job_.rounding, nullptr, bits);
-            for (const int other : known) best = search_.or_else(other, s_.own, inverse_[c], job_.rounding, bits);
-        }
-        s_.own.decide(job_, view, first, inverse_[c], b.collector, b.decider);
-        if (best != kPredictNone) {
-            search_.take_rest(s_.rest.coefficients);
-            s_.rest.mode = view.mode;
-            s_.rest.side_bits = bits(best);
-            s_.rest.decide(job_, view, first, inverse_[c], b.collector, b.decider);
+            for (const int other : known) close_with(other);
+            search_.each_found(close_with);
         }
         b.decider.run();
-        if (best != kPredictNone && weigh(s_.rest.cost) < weigh(s_.own.cost)) prediction_ = best;
-        const Candidate<4096>& chosen = prediction_ != kPredictNone ? s_.rest : s_.own;
-        sums_[c].distortion += chosen.cost.distortion;
-        return out_.write_kept(chosen, job_.stages, inverse_[c], sums_[c]);
+        const Candidate<4096>* chosen = &s_.own;
+        for (int i = 0; i < closed; ++i)
+            if (weigh(s_.rest[i].cost) < weigh(chosen->cost)) chosen = &s_.rest[i];
+        prediction_ = chosen->prediction;
+        sums_[c].distortion += chosen->cost.distortion;
+        return out_.write_kept(*chosen, job_.stages, inverse_[c], sums_[c]);
     }
 
     void transform(Block& b, int k, const mmip::BlockView& view) {

@@ -62,7 +62,6 @@ private:
     // Eight at a time; false, and nothing added, where a difference is too large for it.
     template <int slices, int size, bool has_mask>
     bool compare_small(const PlacedBlock& b, const F8* restored, const T* from, mmip::SampleDifference& sum) const {
-        typedef T Eight __attribute__((vector_size(8 * sizeof(T))));
         typedef uint32_t U8 __attribute__((vector_size(32)));
         U8 squares{};
         I8 largest{};
@@ -70,9 +69,7 @@ private:
         for (int k = 0; k < slices; ++k)
             for (int j = 0; j < size; ++j)
                 for (int i = 0; i < size; i += 8) {
-                    Eight eight;
-                    __builtin_memcpy(&eight, from + k * job_.slice + j * job_.row + i, sizeof eight);
-                    const I8 apart = clip_.samples(*restored++) - __builtin_convertvector(eight, I8);
+                    const I8 apart = clip_.samples(*restored++) - widened(from + k * job_.slice + j * job_.row + i);
                     I8 far = apart < 0 ? -apart : apart;
                     if constexpr (has_mask) far &= ((I8{} + mask_bits(b, k, j, i)) & lane_bits) == 0;
                     largest = far > largest ? far : largest;

@@ -34,38 +34,38 @@ public:
     // The bits of a prediction, as long as nothing is known of the neighbours.
     int guessed_bits(int prediction) const { return may_be_predicted() ? guessed_prediction_bits(prediction) : 0; }
 
-    // Which of the predictions that leave the least of the block costs least by rough costs, and less than `limit` where there is one; `bits`
-    // gives those of its symbol. kPredictNone without any; otherwise rest() then is what it leaves of the candidate's coefficients.
-    template <class C, class Bits>
-    int best_for(const C& candidate, float inverse, int32_t rounding, const Cost* limit, const Bits& bits) {
+    // The predictions that leave the least of the block: f(prediction).
+    template <class F>
+    void each_found(const F& f) {
         if (found_count_ < 0) find();
-        best_ = kPredictNone, has_least_ = limit != nullptr;
-        if (has_least_) least_ = *limit;
-        for (int i = 0; i < found_count_; ++i) weigh_one(candidate, found_[i].prediction, inverse, rounding, bits);
-        return best_;
+        for (int i = 0; i < found_count_; ++i) f(found_[i].prediction);
     }
 
-    // Leaves of a candidate, whose rough cost is known, what the best prediction leaves of it, if that costs less.
+    // Leaves of a candidate, whose rough cost is known, what the best of these leaves of it, if that costs less.
     template <class C>
     void improve(C& candidate, float inverse, int32_t rounding) {
         if (candidate.cost.bits == kBlockBits + candidate.side_bits) return;   // nothing is left to save
-        const auto bits = [this](int prediction) { return guessed_bits(prediction); };
-        if (best_for(candidate, inverse, rounding, &candidate.cost, bits) == kPredictNone) return;
-        candidate.prediction = best_;
-        candidate.side_bits = bits(best_);
-        candidate.cost = least_;
-        take_rest(candidate.coefficients);
+        const int vectors = size_ * size_ / 8;
+        each_found([&](int prediction) {
+            spectrum(prediction, candidate.mode);
+            for (int v = 0; v < vectors; ++v) trial_[v] = candidate.coefficients[v] - spectrum_[v];
+            const Cost cost = rough_cost(trial_, inverse, rounding, 8 * vectors, guessed_bits(prediction));
+            if (weigh(cost) >= weigh(candidate.cost)) return;
+            candidate.prediction = prediction, candidate.cost = cost, candidate.side_bits = guessed_bits(prediction);
+            for (int v = 0; v < vectors; ++v) rest_[v] = trial_[v];
+        });
+        if (candidate.prediction == kPredictNone) return;
+        for (int v = 0; v < vectors; ++v) candidate.coefficients[v] = rest_[v];
     }
 
-    // One more against it.
-    template <class C, class Bits>
-    int or_else(int prediction, const C& candidate, float inverse, int32_t rounding, const Bits& bits) {
-        if (prediction != kPredictNone && predictor_.fits(prediction)) weigh_one(candidate, prediction, inverse, rounding, bits);
-        return best_;
-    }
+    bool fits(int prediction) const { return predictor_.fits(prediction); }
 
-    void take_rest(F8* coefficients) const {
-        for (int v = 0; v < size_ * size_ / 8; ++v) coefficients[v] = rest_[v];
+    // What a prediction leaves of a candidate, as another one.
+    template <class C>
+    void take_rest(int prediction, const C& candidate, C& rest) {
+        rest.mode = candidate.mode, rest.prediction = prediction;
+        spectrum(prediction, candidate.mode);
+        for (int v = 0; v < size_ * size_ / 8; ++v) rest.coefficients[v] = candidate.coefficients[v] - spectrum_[v];
     }
 
     // The transform of a prediction in a mode.
@@ -82,18 +82,6 @@ private:
         int prediction;
         int64_t difference;
     };
-
-    template <class C, class Bits>
-    void weigh_one(const C& candidate, int prediction, float inverse, int32_t rounding, const Bits& bits) {
-        if (prediction == best_) return;
-        spectrum(prediction, candidate.mode);
-        const int vectors = size_ * size_ / 8;
-        for (int v = 0; v < vectors; ++v) trial_[v] = candidate.coefficients[v] - spectrum_[v];
-        const Cost cost = rough_cost(trial_, inverse, rounding, 8 * vectors, bits(prediction));
-        if (has_least_ && weigh(cost) >= weigh(least_)) return;
-        best_ = prediction, least_ = cost, has_least_ = true;
-        for (int v = 0; v < vectors; ++v) rest_[v] = trial_[v];
-    }
 
     // Those that leave the least. Of angles those that were hinted at are tried, or without any hint each fourth one; then those around the best.
     void find() {
@@ -151,10 +139,8 @@ private:
     BlockPredictor predictor_;
     SpectrumTransform transform_;
     const F8* own_ = nullptr;
-    int size_ = 8, found_count_ = -1, best_ = kPredictNone;
+    int size_ = 8, found_count_ = -1;
     uint64_t hints_ = 0;
-    bool has_least_ = false;
-    Cost least_{};
     Found found_[kFound];
     alignas(64) F8 trial_[4096 / 8], spectrum_[4096 / 8], rest_[4096 / 8];
 };

@@ -56,11 +56,8 @@ struct Superblock {
                 const T* row = plane + (pz * ny + py) * nx;
                 float* to = out + (k * width + j) * width;
                 if (nx - x0 >= width) {   // the common case, of constant length
-                    typedef T Samples __attribute__((vector_size(8 * sizeof(T))));
                     for (int i = 0; i < width; i += 8) {
-                        Samples eight;
-                        __builtin_memcpy(&eight, row + x0 + i, sizeof eight);
-                        const F8 values = to_float(__builtin_convertvector(eight, I8) - offset);
+                        const F8 values = to_float(widened(row + x0 + i) - offset);
                         __builtin_memcpy(to + i, &values, sizeof values);
                     }
                     continue;
@@ -70,6 +67,26 @@ struct Superblock {
                 for (int64_t i = here; i < width; ++i) to[i] = to[here - 1];
             }
         }
+    }
+
+    // Asks for the samples of the tile's superblock after this one: its rows lie far apart.
+    static void expect_after(const mmip::AnalyzeJob& job, int z, int y, int x) {
+        constexpr int cells_wide = width / 8;
+        if (x + cells_wide < job.tile.ax) expect(job, z, y, x + cells_wide);
+        else if (y + cells_wide < job.tile.ay) expect(job, z, y + cells_wide, 0);
+        else if (z + slices / depth < job.tile.az) expect(job, z + slices / depth, 0, 0);
+    }
+
+    static void expect(const mmip::AnalyzeJob& job, int z, int y, int x) {
+        constexpr int line = 64;   // bytes
+        const int64_t bytes = job.sample_type < mmip::kSampleU16 ? 1 : job.sample_type < mmip::kSampleI32 ? 2 : 4;
+        const int64_t z0 = (job.tile.cell[0] + z) * depth, y0 = (job.tile.cell[1] + y) * 8, x0 = (job.tile.cell[2] + x) * 8;
+        const int64_t nz = job.shape[0], ny = job.shape[1], nx = job.shape[2], wide = nx - x0 < width ? nx - x0 : width;
+        for (int64_t k = z0; k < z0 + slices && k < nz; ++k)
+            for (int64_t j = y0; j < y0 + width && j < ny; ++j) {
+                const char* row = static_cast<const char*>(job.samples) + ((k * ny + j) * nx + x0) * bytes;
+                for (int64_t i = 0; i < wide * bytes; i += line) __builtin_prefetch(row + i);
+            }
     }
 
     void gather_cell(int k, F8* to) const {

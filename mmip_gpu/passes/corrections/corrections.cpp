@@ -2,8 +2,11 @@
 #include "passes/corrections/corrections.h"
 
 #include <algorithm>
+#include <memory>
 
+#include "rules/coding/bitstream.h"
 #include "rules/corrections/correction_walk.h"
+#include "passes/corrections/correction_lists.h"
 #include "passes/coding/codebook.h"
 #include "passes/coding/payload.h"
 #include "passes/parallel.h"
@@ -67,48 +70,17 @@ private:
     std::vector<int32_t> values_;
 };
 
-template <class Sink>
-void walk_tile(const TileIndices& indices, bool all_runs, Sink& sink) {
-    const CorrectionFrame& tile = indices.frame();
-    CorrectionState state{0, 0, 0};
-    CorrectionSymbols<Sink> out{sink};
-    walk_corrections(tile, 0, tile.rows() * tile.nx, all_runs, state, out);
-    state.finish(out);
-}
-
-// The symbols of a tile in their order, as class * kCorrectionAlphabet + symbol, and the raw bits of those that have any.
-struct SymbolList {
-    bool all_runs = false;
-    CorrectionWeight weight;
-    std::vector<uint16_t> symbols;
-    std::vector<uint32_t> raws;
-
-    void symbol(int c, int s) {
-        weight.symbol(c, s);
-        symbols.push_back(static_cast<uint16_t>(c * kCorrectionAlphabet + s));
-    }
-    void raw(uint32_t value, int count) {
-        weight.raw(value, count);
-        if (count > 0) raws.push_back(value);
-    }
-};
-
 // How many raw bits follow a symbol: that of a run's length, or of an index with its sign.
 int raw_bits(int symbol) {
     const int c = symbol / kCorrectionAlphabet, s = symbol % kCorrectionAlphabet;
     return count_extra_bits(c >= kRunClass && c < kAfterRunClass ? s : (s + 1) / 2);
 }
 
-// By the way that takes fewer bits.
 SymbolList listed(const Coefficients& c, const Tile& of, const Window& window, const int32_t* indices) {
     const SampleBox box = sample_box(c, of, window);
     TileIndices tile(box);
     tile.load(indices);
-    SymbolList runs, mixed;
-    walk_tile(tile, false, mixed);
-    walk_tile(tile, true, runs);
-    runs.all_runs = true;
-    return runs.weight.bits < mixed.weight.bits ? std::move(runs) : std::move(mixed);
+    return list_symbols(tile.frame());
 }
 
 std::vector<SymbolList> listed(const Coefficients& c, const int32_t* indices, int threads) {
@@ -125,22 +97,37 @@ std::vector<uint32_t> counted(const std::vector<SymbolList>& lists) {
     return counts;
 }
 
-std::vector<uint8_t> written(const SymbolList& list, const EncodingTables& tables) {
-    BitString bits;
-    bits.put(list.all_runs ? 1 : 0, 1);
-    const uint32_t* raw = list.raws.data();
-    for (const uint16_t symbol : list.symbols) {
+// What is written for a symbol: a codeword, that of the escape with what it escapes; and how many raw bits follow.
+struct SymbolWord {
+    uint32_t code;
+    uint8_t bits, extra;
+};
+
+std::vector<SymbolWord> words_of(const EncodingTables& tables) {
+    std::vector<SymbolWord> words;
+    for (int symbol = 0; symbol < kCorrectionClasses * kCorrectionAlphabet; ++symbol) {
         const int s = symbol % kCorrectionAlphabet, extra = raw_bits(symbol);
         const uint16_t* row = tables.row(symbol / kCorrectionAlphabet);
-        if (row[s] != kUnlistedWord) {
-            bits.put(row[s] >> 4, row[s] & 15);
-        } else {
-            bits.put(row[tables.alphabet] >> 4, row[tables.alphabet] & 15);
-            bits.put(static_cast<uint32_t>(s), tables.escape_bits);
-        }
-        if (extra > 0) bits.put(*raw++, extra);
+        const bool escaped = row[s] == kUnlistedWord;
+        const uint32_t word = escaped ? row[tables.alphabet] : row[s], code = word >> 4;
+        const int more = escaped ? tables.escape_bits : 0;
+        words.push_back({code << more | (escaped ? static_cast<uint32_t>(s) : 0), static_cast<uint8_t>((word & 15) + more), static_cast<uint8_t>(extra)});
     }
-    return bits.finish();
+    return words;
+}
+
+std::vector<uint8_t> written(const SymbolList& list, const std::vector<SymbolWord>& words) {
+    const std::unique_ptr<uint8_t[]> bytes(new uint8_t[8 * (list.symbols.size() + 2)]);   // a symbol has less than 56 bits
+    BitWriter writer(bytes.get());
+    writer.put(list.all_runs ? 1 : 0, 1);
+    const uint32_t* raw = list.raws.data();
+    for (const uint16_t symbol : list.symbols) {
+        const SymbolWord& word = words[symbol];
+        writer.put(word.code, word.bits);
+        if (word.extra > 0) writer.put(*raw++, word.extra);
+    }
+    const uint8_t* end = writer.finish();
+    return {const_cast<const uint8_t*>(bytes.get()), end};
 }
 
 StagePayload corrections_payload(const Coefficients& c, const uint8_t* payload, uint64_t size, bool check_crc) {
@@ -172,8 +159,9 @@ std::string pack_corrections(const Coefficients& c, const int32_t* indices, int 
     const std::vector<uint32_t> histogram = counted(lists);
     BitString head;
     const EncodingTables tables = choose_codes(correction_family(), histogram.data(), head, threads);
+    const std::vector<SymbolWord> words = words_of(tables);
     std::vector<std::vector<uint8_t>> streams(c.tiles.size());
-    parallel_for(static_cast<int64_t>(lists.size()), threads, [&](int64_t i, int) { streams[i] = written(lists[i], tables); });
+    parallel_for(static_cast<int64_t>(lists.size()), threads, [&](int64_t i, int) { streams[i] = written(lists[i], words); });
     return assemble_payload(head.finish(), streams, group_size(c), threads);
 }
 

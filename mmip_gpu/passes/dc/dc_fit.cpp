@@ -11,7 +11,7 @@ namespace {
 constexpr int kMost = 6;              // unknown weights: all but that of W, which makes the sum 64
 constexpr int kRounds = 3;
 constexpr double kRidge = 1.0;       // keeps neighbours that tell nothing (all alike) at weight 0
-constexpr int64_t kMostCells = 65536; // more are sampled, tile by tile
+constexpr int64_t kMostCells = 16384; // more are sampled, tile by tile
 constexpr int kDescriptionBits = 8 * kDcWeights;
 
 // A cell with all its neighbours: values relative to W, in steps.

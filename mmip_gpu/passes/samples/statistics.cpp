@@ -20,27 +20,33 @@ uint8_t activity_of(float squares, int64_t count) {
     return static_cast<uint8_t>(std::clamp(step, 0, kUnknownActivity - 1));
 }
 
-// One row of cells, `height` rows of `width` samples; `sums` has room for a row.
+// One row of cells, `height` rows of `width` samples; `sums` has room for two rows: of differences along x, and along y.
 template <class T>
 void row_activities(const T* rows, int64_t height, int64_t width, float* sums, uint8_t* activities) {
-    std::fill(sums, sums + width, 0.0f);
-    for (int64_t j = 0; j < height; ++j, rows += width)
+    float* const along_y = sums + width;
+    std::fill(sums, along_y + width, 0.0f);
+    for (int64_t j = 0; j < height; ++j, rows += width) {
         for (int64_t i = 0; i + 1 < width; ++i) {
             const float d = static_cast<float>(rows[i + 1]) - static_cast<float>(rows[i]);
             sums[i] += d * d;
         }
+        for (int64_t i = 0; j + 1 < height && i < width; ++i) {
+            const float d = static_cast<float>(rows[width + i]) - static_cast<float>(rows[i]);
+            along_y[i] += d * d;
+        }
+    }
     for (int64_t x = 0; x < width; x += 8) {
         const int64_t pairs = std::min<int64_t>(8, width - x) - 1;
-        float sum = 0;
-        for (int64_t i = 0; i < pairs; ++i) sum += sums[x + i];
-        *activities++ = activity_of(sum, pairs * height);
+        float sum = along_y[x + pairs];
+        for (int64_t i = 0; i < pairs; ++i) sum += sums[x + i] + along_y[x + i];
+        *activities++ = activity_of(sum, pairs * height + (pairs + 1) * (height - 1));
     }
 }
 
 template <class T>
 void typed_activities(const T* samples, const std::array<int64_t, 4>& shape, int64_t first, int every, uint8_t* activities) {
     const int64_t rows = (shape[2] + 7) / 8, columns = (shape[3] + 7) / 8;
-    std::vector<float> sums(shape[3]);
+    std::vector<float> sums(2 * shape[3]);
     for (int64_t slice = 0; slice < shape[0] * shape[1]; ++slice)
         for (int64_t row = 0; row < rows; ++row, activities += columns) {
             const int64_t y = row * 8;

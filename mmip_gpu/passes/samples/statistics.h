@@ -21,7 +21,7 @@ std::vector<uint64_t> class_squares(const Samples& a, const Samples& b, const st
 
 constexpr int kUnknownActivity = 255;
 
-// How much neighbours on x differ in each cell of 8 x 8 samples of an array (planes, Z, Y, X): four steps for a factor of two in
+// How much neighbours on x and y differ in each cell of 8 x 8 samples of an array (planes, Z, Y, X): four steps for a factor of two in
 // the mean square. Of rows of cells one in `every` is looked at, another one in each slice; others are kUnknownActivity. `first`: the
 // number of the first slice plus that of the first row of cells, where the array is a part of a larger one.
 void cell_activities(const Samples& samples, const std::array<int64_t, 4>& shape, int64_t first, int every, uint8_t* activities);

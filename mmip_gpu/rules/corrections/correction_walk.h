@@ -41,12 +41,13 @@ struct CorrectionState {
     uint32_t in_run, run, before;
 
     // `k` is the sample's index in its frame; all_runs: a run stands before every index that is not zero.
-    template <class Sink>
-    MMIP_RULE void step(const CorrectionFrame& tile, const int32_t* k, bool all_runs, Sink& out) {
+    template <class Frame, class Sink>
+    MMIP_RULE void step(const Frame& tile, const int32_t* k, bool all_runs, Sink& out) {
         if (in_run == 0) {
             if (!all_runs) {
                 const CorrectionContext context = tile.context(k);
-                if (context.activity > 0) return out.index(context.code_class, context.flipped ? -*k : *k);
+                const int32_t sign = context.flipped ? -1 : 0;   // no branch: signs are as good as random
+                if (context.activity > 0) return out.index(context.code_class, (*k ^ sign) - sign);
             }
             in_run = 1, run = 0;
         }
@@ -68,9 +69,9 @@ struct CorrectionState {
     MMIP_FIELDS(in_run, run, before)
 };
 
-// Walks samples first .. end - 1 of a tile, in raster order.
-template <class Sink>
-MMIP_RULE void walk_corrections(const CorrectionFrame& tile, int64_t first, int64_t end, bool all_runs, CorrectionState& state, Sink& out) {
+// Walks samples first .. end - 1 of a tile, in raster order. A Frame is a CorrectionFrame, or what knows its contexts.
+template <class Frame, class Sink>
+MMIP_RULE void walk_corrections(const Frame& tile, int64_t first, int64_t end, bool all_runs, CorrectionState& state, Sink& out) {
     CorrectionState at = state;
     for (int64_t r = first / tile.nx, x = first % tile.nx; first < end; ++r, x = 0) {
         const int64_t last = least(x + end - first, tile.nx);

@@ -52,7 +52,7 @@ MMIP_RULE CorrectionContext correction_context(const CorrectionNeighbours& k) {
 // Symbol of an index: 0, then N(|k|) with the sign (2 N - 1 for plus, 2 N for minus).
 MMIP_RULE int correction_symbol(int32_t k) {
     const int n = count_symbol(index_magnitude(k));
-    return k > 0 ? 2 * n - 1 : 2 * n;
+    return 2 * n - (k > 0 ? 1 : 0);
 }
 
 MMIP_RULE int run_class(uint32_t run_before) {

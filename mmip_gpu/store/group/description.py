@@ -98,7 +98,7 @@ class StoreDescription:
         """Stages of every chunk, the corrections included."""
         return self.form.stage_count
 
-    @property
+    @cached_property
     def record_bytes(self) -> int:
         """Size of a chunk record: all headers of one store are equally long."""
         return len(self.blank_header().to_bytes()) + ORIGIN_BYTES
@@ -108,7 +108,7 @@ class StoreDescription:
         """Size of the decoded array."""
         return self.grid.layout.samples * np.dtype(self.dtype).itemsize
 
-    @property
+    @cached_property
     def most_stage_bytes(self) -> int:
         """Bytes that no stage of a chunk exceeds, at 8 a coefficient; what is larger is damage, and is not read.
 

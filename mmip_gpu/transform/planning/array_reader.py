@@ -16,6 +16,7 @@ from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.costs import STEP_EFFORT, Ratios, at_effort
 from mmip_gpu.transform.planning.match_channels import match_channels
 from mmip_gpu.transform.planning.match_distortion import (
+    NEAR_DB,
     SLOPE,
     check_reached,
     decibels,
@@ -24,8 +25,8 @@ from mmip_gpu.transform.planning.match_distortion import (
     search_step,
     settle_step,
 )
-from mmip_gpu.transform.planning.match_size import search_ratio, unreachable_ratio
-from mmip_gpu.transform.planning.probe_regions import spread_probe
+from mmip_gpu.transform.planning.match_size import RATIO_AIM, RATIO_SLOPE, search_ratio, unreachable_ratio
+from mmip_gpu.transform.planning.probe_regions import spread_probe, tile_probe
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.region import Region
@@ -33,6 +34,7 @@ from mmip_gpu.volume.samples import finite_limits
 
 __all__ = ["ArrayReader"]
 
+_NEAR_ENOUGH_DB = 1.0  # at effort 1, where the step is corrected on all samples by their coefficients
 _NEAR_SHARE = 4  # probes of more than this part of all samples tell little for their time
 
 
@@ -111,26 +113,32 @@ class ArrayReader:
         if plan.units:
             return match_channels(plan, probe, self.whole, peak)
         if plan.config.mode == "psnr":
-            return _psnr_plan(plan, probe, self.whole, peak)
-        return _ratio_plan(plan, probe, self.whole)
+            return _psnr_plan(plan, probe, self._larger(probe, plan), self.whole, peak)
+        return _ratio_plan(plan, self._larger(probe, plan), self.whole)
+
+    def _larger(self, probe: Trial, plan: ChunkPlan) -> Trial | None:
+        """What tells more than a quarter of the probe, where the array is large: at effort 1 parts coded as in it."""
+        if _NEAR_SHARE * probe.array.size > self.whole.array.size:
+            return None
+        if plan.config.effort > STEP_EFFORT:
+            return probe
+        return self.whole.joined(tile_probe(self.layout, plan.depth), self.layout.axes)
 
 
-def _psnr_plan(plan: ChunkPlan, probe: Trial, whole: Trial, peak: float) -> ChunkPlan:
-    """The plan with the step that all samples need; a quarter of the probe and the probe tell where to begin."""
-    part = probe.quarter(plan.axes)
-    slope = SLOPE
-    if part is not whole:
+def _psnr_plan(plan: ChunkPlan, probe: Trial, larger: Trial | None, whole: Trial, peak: float) -> ChunkPlan:
+    """The plan with the step that all samples need; a quarter of the probe and what is larger tell where to begin."""
+    part, rough, slope = probe.quarter(plan.axes), plan.config.effort == STEP_EFFORT, SLOPE
+    if part is not whole and (larger is None or not rough):
         plan, slope = near_step(plan, peak, part.kept_error)
-    if _NEAR_SHARE * probe.array.size <= whole.array.size:
-        plan, slope = near_step(plan, peak, probe.kept_error, slope)
-        part = probe
-    rough = at_effort(plan, STEP_EFFORT)
-    if rough is plan and not plan.lossless:
-        shift = decoding_shift(part.keeping(plan), peak, part) if plan.padding is not None else 0.0
-        plan = settle_step(plan, peak, whole, slope, shift)
+    if larger is not None:
+        plan, slope = near_step(plan, peak, larger.kept_error, slope, _NEAR_ENOUGH_DB if rough else NEAR_DB)
+        part = larger
+    if rough and not plan.lossless:
+        plan = settle_step(plan, peak, whole, slope, decoding_shift(part.keeping(plan), peak, part))
     else:
         if part is not whole and not plan.lossless:
-            few, many = (decibels(peak, samples.mean_error(rough), 100.0) for samples in (part, whole))
+            near = at_effort(plan, STEP_EFFORT)
+            few, many = (decibels(peak, samples.mean_error(near), 100.0) for samples in (part, whole))
             plan = plan.with_step(plan.background_step * 10 ** ((many - few) / slope))
         plan, _ = search_step(plan, peak, whole.mean_error, slope)
     if plan.lossless and plan.config.step is not None:
@@ -138,12 +146,17 @@ def _psnr_plan(plan: ChunkPlan, probe: Trial, whole: Trial, peak: float) -> Chun
     return plan
 
 
-def _ratio_plan(plan: ChunkPlan, probe: Trial, whole: Trial) -> ChunkPlan:
-    """The plan with the step that all samples need; the probe tells where to begin."""
-    few, ratios = Ratios(probe), Ratios(whole)
-    if _NEAR_SHARE * probe.array.size <= whole.array.size:
-        plan, _ = search_ratio(plan, few)
-    plan, reached = search_ratio(plan, ratios, few.slope)
+def _ratio_plan(plan: ChunkPlan, part: Trial | None, whole: Trial) -> ChunkPlan:
+    """The plan with the step that all samples need; a part of a large array tells where to begin."""
+    ratios, slope = Ratios(whole), RATIO_SLOPE
+    if part is not None:
+        few = Ratios(part)
+        plan, reached = search_ratio(plan, few)
+        slope, rough = few.slope, at_effort(plan, STEP_EFFORT)
+        if rough is not plan and not plan.lossless:
+            expected = reached * Ratios(whole)(rough) / Ratios(part)(rough)
+            plan = plan.with_step(plan.background_step * (RATIO_AIM * plan.config.value / expected) ** (1 / slope))
+    plan, reached = search_ratio(plan, ratios, slope)
     if reached < plan.config.value:
         raise unreachable_ratio(plan.config.value, reached)
     return ratios.coded(plan)

@@ -7,6 +7,7 @@ Encoder decisions only: nothing here is part of the format. Guarantees results t
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mmip_gpu._core import SQUARED_STEPS_PER_BIT
@@ -14,26 +15,57 @@ from mmip_gpu.transform.plan import ChunkPlan, tile_log2
 from mmip_gpu.transform.planning.match_size import RATIO_SLOPE
 from mmip_gpu.transform.planning.trial import Trial
 
-__all__ = ["STEP_EFFORT", "Ratios", "at_choice", "at_effort", "cost", "rate", "ratio", "tiled", "with_tiles"]
+__all__ = ["STEP_EFFORT", "Ratios", "at_choice", "at_effort", "cost", "rate", "ratio", "saving", "tiled", "with_tiles"]
 
 # For steps that need not be exact; and at most for choices. At effort 1 those may be others: on one head CT at 44 dB
 # 3D cells take 27 % more bits than 2D ones at effort 1, 7 % more at effort 2.
 STEP_EFFORT, _CHOICE_EFFORT = 1, 2
 _FEW = 2**15  # samples
+_FAR, _STEP_POWER = 1.25, 0.6  # how errors are far from one another; of the share of errors, for that of steps
 
 
 def cost(plan: ChunkPlan, samples: Trial) -> float:
     """Bits, with what the errors are worth in bits.
 
     Plans of the same steps trade error for bits at the same rate. The one that costs less would also take fewer bits
-    at equal error. Where errors are corrected or there are none, the bits alone count.
+    at equal error, where errors are near. Where they are corrected or there are none, the bits alone count.
     """
     plan = at_choice(plan)
+    errors = _errors(plan, samples)
+    return 8.0 * samples.size(plan) + sum(error * _bits_of_error(plan, i) for i, error in enumerate(errors))
+
+
+def saving(plan: ChunkPlan, other: ChunkPlan, samples: Trial) -> float:
+    """Share of the bits of the other plan that this one saves at the error of that one, at their own effort.
+
+    Bits fall with the logarithm of the error. Where errors are far from one another this tells too little: a plan that
+    seems to save bits is then tried at another step. A volume of soft edges took 17 % more bits with predictions where
+    it seemed to take 2 % less.
+    """
+    bits, aims = 8.0 * samples.size(other), _errors(other, samples)
+    saved = bits - _bits_at(plan, samples, aims)
+    share = sum(aims) / (sum(_errors(plan, samples)) or 1.0)
+    if saved > 0 and share > 0 and not 1 / _FAR < share < _FAR:
+        saved = bits - _bits_at(plan.with_factors([share**_STEP_POWER] * plan.part_count), samples, aims)
+    return saved / bits
+
+
+def _bits_at(plan: ChunkPlan, samples: Trial, aims: Sequence[float]) -> float:
+    """Bits of a plan if its errors were these."""
     bits = 8.0 * samples.size(plan)
-    if plan.correction is None and not plan.lossless:
-        for index, error in enumerate(samples.errors(plan)):
-            bits += error / (plan.class_step(index) ** 2 * SQUARED_STEPS_PER_BIT)
+    for i, (error, aim) in enumerate(zip(_errors(plan, samples), aims, strict=True)):
+        bits += _bits_of_error(plan, i) * (error * math.log(error / aim) if error and aim else error - aim)
     return bits
+
+
+def _errors(plan: ChunkPlan, samples: Trial) -> list[float]:
+    """Errors of each part; none where they are corrected, or every class is exact."""
+    return [] if plan.correction is not None or plan.lossless else samples.errors(plan)
+
+
+def _bits_of_error(plan: ChunkPlan, part: int) -> float:
+    """What a unit of error is worth in bits, by the step of its part."""
+    return 1 / (plan.class_step(part) ** 2 * SQUARED_STEPS_PER_BIT)
 
 
 def ratio(samples: Trial, plan: ChunkPlan) -> float:

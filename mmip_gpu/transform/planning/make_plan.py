@@ -21,9 +21,9 @@ from mmip_gpu.transform.planning.choices import (
     choose_cells,
     choose_dc_image,
     choose_padding,
-    choose_prediction,
     first_plans,
 )
+from mmip_gpu.transform.planning.choose_prediction import choose_prediction
 from mmip_gpu.transform.planning.find_padding import PaddingCandidate, find_padding, may_hold_padding
 from mmip_gpu.transform.planning.match_probe import match_bound_and_padding, match_on_probe
 from mmip_gpu.transform.planning.plan_reader import PlanReader
@@ -75,7 +75,7 @@ def make_plan(config: CodecConfig, reader: PlanReader, data_range: float | None 
         return plans[0]
     if config.per_channel:
         plans = [with_channels(plan, _channel_ranges(config, reader, data_range), peak) for plan in plans]
-    plan = choose_prediction(choose_cells(plans, probe, peak), probe)
+    plan = choose_prediction(choose_cells(plans, probe, peak), probe, layout.volume[0])
     plan, probe = choose_slice_axis(plan, probe, reader)
     plan, found = _with_found_padding(plan, reader)
     allows_dc_image = reader.cut(plan)

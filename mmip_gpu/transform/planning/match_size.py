@@ -16,6 +16,7 @@ from mmip_gpu.transform.plan import ChunkPlan
 
 __all__ = [
     "LARGEST_STEP",
+    "RATIO_AIM",
     "RATIO_SLOPE",
     "SMALLEST_STEP",
     "RatioStep",
@@ -29,7 +30,8 @@ __all__ = [
 
 SMALLEST_STEP, LARGEST_STEP = MIN_STEP / STEP_ONE, MAX_STEP / STEP_ONE
 RATIO_TOLERANCE = math.log10(1.03)  # above the request
-_AIM = math.log10(1.012)
+RATIO_AIM = 1.012
+_AIM = math.log10(RATIO_AIM)
 _SMALLEST_BRACKET = math.log10(1.002)
 RATIO_SLOPE, _SMALLEST_SLOPE, _LARGEST_SLOPE = 0.6, 0.1, 3.0  # of log ratio over log step: typical, plateau, cliff
 _LARGEST_MOVE = 0.8  # decades

@@ -10,13 +10,14 @@ from itertools import product
 
 from mmip_gpu.volume.axes import PlaneLayout
 
-__all__ = ["probe_region", "quarter_parts", "quarter_regions", "spread_probe"]
+__all__ = ["probe_region", "quarter_parts", "quarter_regions", "spread_probe", "tile_probe"]
 
 _WHOLE_PROBE = 2**18
 _PART_UNIT = 32  # parts are joined on multiples of it, so that no block spans two
 _PROBE_SAMPLES = {2: {"y": 512, "x": 512}, 3: {"z": 32, "y": 128, "x": 128}}
 # Parts of a probe that is spread: their samples, and how many on y and x, of volumes of many samples more.
 _PART_SAMPLES = {2: {"y": 64, "x": 64}, 3: {"z": 16, "y": 32, "x": 32}}
+_BLOCK_SAMPLES = {1: {"z": 4, "y": 64, "x": 64}, 8: {"z": 16, "y": 32, "x": 32}}  # by the depth of cells
 _FLAT_GRID, _DEEP_GRID, _LARGE_GRID, _LARGE = (8, 8), (4, 4), (4, 8), 2**22
 _GRIDS = {rows * columns: (rows, columns) for rows, columns in (_FLAT_GRID, _DEEP_GRID, _LARGE_GRID)}
 
@@ -46,11 +47,28 @@ def spread_probe(layout: PlaneLayout) -> list[tuple[slice, ...]]:
         return [region]
     if any(lengths[a] % (4 * _PART_UNIT) for a in "yx"):
         return [region]
-    rank = 3 if layout.volume[0] > 1 else 2
-    sizes = _PART_SAMPLES[rank]
+    sizes = _PART_SAMPLES[3 if layout.volume[0] > 1 else 2]
     part = {a: min(sizes[_place(layout, a)], n) for a, n in lengths.items() if _place(layout, a) in sizes}
-    grid = _FLAT_GRID if rank == 2 else _LARGE_GRID if layout.samples >= _LARGE else _DEEP_GRID
-    return _spread(layout, lengths | part, grid)
+    return _spread(layout, lengths | part, _grid(layout))
+
+
+def tile_probe(layout: PlaneLayout, depth: int) -> list[tuple[slice, ...]]:
+    """Parts as in `spread_probe`, of a large array, that stand where its largest blocks do: they are coded as in it."""
+    regions = spread_probe(layout)
+    if len(regions) == 1:
+        return regions
+    part = _BLOCK_SAMPLES[depth]
+    lengths = {
+        a: n if a == "c" else min(n, part.get(_place(layout, a), 1))
+        for a, n in zip(layout.axes, layout.shape, strict=True)
+    }
+    return _spread(layout, lengths, _grid(layout), aligned=True)
+
+
+def _grid(layout: PlaneLayout) -> tuple[int, int]:
+    if layout.volume[0] == 1:
+        return _FLAT_GRID
+    return _LARGE_GRID if layout.samples >= _LARGE else _DEEP_GRID
 
 
 def _place(layout: PlaneLayout, axis: str) -> str:
@@ -85,8 +103,10 @@ def quarter_regions(layout: PlaneLayout) -> list[tuple[slice, ...]]:
     return [parts[i] for i in quarter_parts(len(parts)) or ()]
 
 
-def _spread(layout: PlaneLayout, lengths: dict[str, int], grid: tuple[int, int]) -> list[tuple[slice, ...]]:
-    """Regions of these lengths, around the middles of what they stand for on each axis."""
+def _spread(
+    layout: PlaneLayout, lengths: dict[str, int], grid: tuple[int, int], *, aligned: bool = False
+) -> list[tuple[slice, ...]]:
+    """Regions of these lengths, around the middles of what they stand for on each axis; aligned: at multiples."""
     regions = []
     counts = dict(zip("yx", grid, strict=True))
     for row, column in product(*map(range, grid)):
@@ -94,7 +114,7 @@ def _spread(layout: PlaneLayout, lengths: dict[str, int], grid: tuple[int, int])
         region = []
         for axis, n in zip(layout.axes, layout.shape, strict=True):
             middle = n * (2 * places.get(axis, row ^ column) + 1) // (2 * counts.get(axis, max(grid)))
-            unit = 8 if _place(layout, axis) else 1
+            unit = 1 if not _place(layout, axis) else lengths[axis] if aligned else 8
             start = min(max(middle - lengths[axis] // 2, 0), n - lengths[axis]) // unit * unit
             region.append(slice(start, start + lengths[axis]))
         regions.append(tuple(region))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.transform.plan import ChunkPlan
-from mmip_gpu.transform.planning.choices import choose_prediction, costs_less, tries_prediction
+from mmip_gpu.transform.planning.choose_prediction import choose_prediction, saves, tries_prediction
 from mmip_gpu.transform.planning.costs import tiled
 from mmip_gpu.transform.planning.plan_reader import PlanReader
 from mmip_gpu.transform.planning.trial import Trial
@@ -19,7 +19,7 @@ from mmip_gpu.transform.planning.trial import Trial
 __all__ = ["choose_slice_axis", "with_asked_axis"]
 
 _TRIED_AXIS = "t"
-_MARGIN = 1.01  # a time alone then needs the tiles of several
+_LEAST_SAVING = 0.02  # share of the bits: a time alone then needs the tiles of several
 
 
 def with_asked_axis(config: CodecConfig, reader: PlanReader) -> tuple[CodecConfig, str]:
@@ -50,5 +50,5 @@ def choose_slice_axis(plan: ChunkPlan, probe: Trial, reader: PlanReader) -> tupl
         return plan, probe
     slices = reader.probe(_TRIED_AXIS)
     along = tiled(replace(plan, slice_axis=_TRIED_AXIS, prediction=False), slices.quarter(plan.axes))
-    along = choose_prediction(along, slices)
-    return (along, slices) if costs_less(along, plan, slices, _MARGIN) else (plan, probe)
+    along = choose_prediction(along, slices, layout.volume[0])
+    return (along, slices) if saves(along, plan, slices, _LEAST_SAVING) else (plan, probe)

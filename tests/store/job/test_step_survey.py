@@ -55,14 +55,15 @@ def test_an_overview_does_not_depend_on_the_blocks(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "int32"])
-def test_activities_are_those_of_differences_along_x(dtype: str) -> None:
+def test_activities_are_those_of_differences_along_x_and_y(dtype: str) -> None:
     planes = textured((2, 3, 21, 30), "int16").astype(dtype)
     planes[0, 0] = 5
     found = cell_activities(planes)
     for at in np.ndindex(*found.shape):
         p, z, j, i = at
         cell = planes[p, z, 8 * j : 8 * j + 8, 8 * i : 8 * i + 8].astype(np.float64)
-        mean = float((np.diff(cell, axis=1) ** 2).mean()) if cell.shape[1] > 1 else 0.0
+        squares = np.concatenate([(np.diff(cell, axis=axis) ** 2).reshape(-1) for axis in (0, 1)])
+        mean = float(squares.mean()) if squares.size else 0.0
         half, exponent = np.frexp(mean)
         steps = 4 * (int(exponent) + 5) + int(8 * half - 4) if mean else 0
         assert abs(int(found[at]) - min(max(steps, 0), 254)) <= 1, at  # one for a mean at the edge of a step
@@ -113,7 +114,7 @@ def test_chunks_of_phantoms_are_coded_once(monkeypatch: pytest.MonkeyPatch) -> N
             report = mmip.write_zarr(array, MemoryStore(), psnr=psnr, effort=1, chunks=64, progress=False)
             chunks += report["chunk_count"]
             assert psnr <= report["loss"]["psnr"] < psnr + 0.5, (name, psnr)
-    assert coded <= 1.02 * chunks
+    assert coded <= 1.05 * chunks
 
 
 @pytest.mark.parametrize("options", [{"effort": 1}, {"effort": 3}, {"effort": 2, "prediction": True}], ids=str)
@@ -145,11 +146,13 @@ def test_small_arrays_are_coded_once(monkeypatch: pytest.MonkeyPatch, name: str,
 def test_pieces_that_differ_leave_a_doubt() -> None:
     plan = make_plan(CodecConfig("qstep", 20.0, effort=1), ArrayReader(Trial(VOLUME), PlaneLayout.of(VOLUME.shape)))
     even = [(VOLUME[:, :32, :32], None)] * 4
-    rows = np.repeat(np.random.default_rng(0).integers(0, 200, (20, 32, 1)), 32, 2).astype(np.int16)
-    other = [(np.full_like(rows, 7), None)] * 3 + [(rows, None)]  # all without a difference along x
-    assert Pieces(even, "zyx", None, 1).doubt(plan) == pytest.approx(0, abs=1e-9)
-    assert Pieces(other, "zyx", None, 1).doubt(plan) > 0.05
-    assert Pieces(even[:1], "zyx", None, 1).doubt(plan) == 0
+    flat = np.full((20, 32, 32), 7, np.int16)
+    cells = np.repeat(np.repeat(np.random.default_rng(0).integers(0, 200, (20, 4, 4)), 8, 1), 8, 2).astype(np.int16)
+    other = [(flat, None)] * 3 + [(cells, None)]  # all without a difference inside of a cell
+    for parts, least, most in ((even, 0, 1e-6), (other, 0.05, 2), (even[:1], 0, 0)):
+        pieces = Pieces(parts, "zyx", None, 1)
+        assert pieces.mean_error(plan) > 0
+        assert least <= pieces.doubt <= most
 
 
 def test_cells_at_the_ends_have_fewer_samples() -> None:
