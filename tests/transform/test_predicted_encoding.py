@@ -93,7 +93,7 @@ def test_kinds_of_samples(samples: NDArray[Any], options: dict[str, Any]) -> Non
 def test_what_regions_read(prediction: bool) -> None:
     """With predictions 4 sub-streams share a crc, not 8: damage in another group is no concern of a region."""
     samples = edges((9, 150, 270), 7)
-    blob = mmip.encode(samples, max_error=20, stages=3, effort=2, cell_depth=1, prediction=prediction)
+    blob = mmip.encode(samples, max_error=4, stages=3, effort=2, cell_depth=1, prediction=prediction)
     header, start = Header.parse(blob)
     assert header.fields.prediction == prediction
     for stage, size in enumerate(header.fields.stage_bytes, 1):
