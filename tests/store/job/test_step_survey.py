@@ -139,7 +139,7 @@ def test_small_arrays_are_coded_once(monkeypatch: pytest.MonkeyPatch, name: str,
         array, own = np.stack([array, array // 3]), {"axes": "czyx", "per_channel": False}
     monkeypatch.setattr(StagedForm, "encode", counted)
     report = mmip.write_zarr(array, MemoryStore(), psnr=44, chunks=(16, 64, 96), progress=False, **options, **own)
-    assert 44 <= report["loss"]["psnr"] < 44.25
+    assert 44 <= report["loss"]["psnr"] < 44.5  # effort 3 gives errors that jump from step to step
     assert coded == report["chunk_count"] > 1
 
 
