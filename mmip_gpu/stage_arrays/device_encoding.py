@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu._core import MAX_INDEX, palette_positions
+from mmip_gpu._core import MAX_INDEX, PREDICTED_GROUP_SUBSTREAMS, palette_positions
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.device.encode.corrections import encode_corrections
 from mmip_gpu.device.encode.masks import PaddingMasks
@@ -170,14 +170,6 @@ def _payloads(
 ) -> Sequence[bytes | None]:
     """Payload of each chunk, None where no chunk decodes to its columns."""
     batch = _batch(options, extents, executor, _predicted(options, arrays, executor))
-    items = np.zeros(len(arrays), struct_dtype("ColumnsItem"))
-    for item, array in zip(items, arrays, strict=True):
-        item["columns"], item["size"], item["count"] = executor.address(array), array.shape[1:4], array.shape[4]
-    items["stage"], items["image"], items["masked"] = options.stage, options.dc_image, options.padding
-    if options.stage > 1:
-        items["low"], items["high"] = options.cuts[options.stage - 2 : options.stage]
-    elif options.dc_image:
-        items["high"] = options.cuts[-1]
     indices = Indices(
         modes=executor.empty(batch.cells, np.uint8),
         classes=executor.zeros(batch.cells, np.uint8),
@@ -189,7 +181,7 @@ def _payloads(
     predictions = executor.empty(batch.cells, np.uint8) if batch.predicted else None
     masks = PaddingMasks.empty(batch) if options.padding else None
     refused = executor.zeros(batch.superblocks, np.uint8)
-    held = executor.upload(items)
+    held = executor.upload(_items(options, arrays, executor))
     executor.launch(
         "read_columns",
         groups=batch.superblocks,
@@ -207,8 +199,28 @@ def _payloads(
         found[0 if options.stage == 1 else -1]
         for found in pack(batch, indices, masks, settles=False, predictions=predictions)
     ]
-    wrong = _refused_chunks(batch, executor.download(refused))
+    wrong = _refused_chunks(batch, executor.download(refused)) | _grouped_otherwise(batch)
     return [None if bad else payload for bad, payload in zip(wrong, payloads, strict=True)]
+
+
+def _items(options: StageOptions, arrays: Sequence[DeviceArray], executor: Executor) -> NDArray[Any]:
+    """The ColumnsItem of each chunk."""
+    items: NDArray[Any] = np.zeros(len(arrays), struct_dtype("ColumnsItem"))
+    for item, array in zip(items, arrays, strict=True):
+        item["columns"], item["size"], item["count"] = executor.address(array), array.shape[1:4], array.shape[4]
+    items["stage"], items["image"], items["masked"] = options.stage, options.dc_image, options.padding
+    if options.stage > 1:
+        items["low"], items["high"] = options.cuts[options.stage - 2 : options.stage]
+    elif options.dc_image:
+        items["high"] = options.cuts[-1]
+    return items
+
+
+def _grouped_otherwise(batch: Batch) -> NDArray[np.bool_]:
+    """By chunk whether fewer of its sub-streams share a crc than the kernels know: of many, with predictions."""
+    streams = np.bincount(batch.tiles["chunk"], minlength=len(batch.shapes))
+    found: NDArray[np.bool_] = (batch.chunks["predicted"] > 0) & (streams > PREDICTED_GROUP_SUBSTREAMS)
+    return found
 
 
 def _refused_chunks(batch: Batch, refused: NDArray[np.uint8]) -> NDArray[np.bool_]:

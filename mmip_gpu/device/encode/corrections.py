@@ -25,7 +25,7 @@ from mmip_gpu.device.layouts.structs import KERNEL_LANES, SAMPLE_TYPES, struct_d
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch
-from mmip_gpu.device.tables.tiles import frame_bytes
+from mmip_gpu.device.tables.tiles import frame_bytes, groups_of
 from mmip_gpu.volume.floats import sample_range
 
 __all__ = ["encode_corrections"]
@@ -81,7 +81,7 @@ class _Encoder:
         self._upload_records()
         arrays["output"] = executor.zeros(int(totals.sum()) // 4 + 1, np.uint32)
         self._launch("write_corrections")
-        groups = -(-self._payloads["streams"] // GROUP_SUBSTREAMS)
+        groups = groups_of(self._payloads)
         arrays["crcs"] = executor.empty(int(groups.sum()), np.uint32)
         crc_arrays = ("sizes", "offsets", "output", "crcs")
         self._launch_payloads("group_crcs", int(groups.sum()), *crc_arrays, payload_count=self._items.size)
@@ -145,7 +145,8 @@ def _tile_records(batch: Batch) -> tuple[NDArray[Any], int]:
 def _payload_records(batch: Batch) -> NDArray[Any]:
     payloads = np.zeros(len(batch.shapes), struct_dtype("PayloadItem"))
     payloads["streams"] = np.bincount(batch.tiles["chunk"], minlength=len(batch.shapes))
-    groups = -(-payloads["streams"] // GROUP_SUBSTREAMS)
+    payloads["group_size"] = GROUP_SUBSTREAMS
+    groups = groups_of(payloads)
     payloads["first_stream"] = np.cumsum(payloads["streams"]) - payloads["streams"]
     payloads["first_group"] = np.cumsum(groups) - groups
     return payloads

@@ -12,13 +12,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu._core import DC_WEIGHTS, GROUP_SUBSTREAMS, PREDICTION_SYMBOLS, choose_codes, join_payloads
+from mmip_gpu._core import DC_WEIGHTS, PREDICTION_SYMBOLS, choose_codes, join_payloads
 from mmip_gpu.device.encode.masks import PaddingMasks
 from mmip_gpu.device.layouts.structs import KERNEL_LANES
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.indices import Indices
+from mmip_gpu.device.tables.tiles import groups_of
 
 __all__ = ["count_ac", "pack"]
 
@@ -286,7 +287,7 @@ class _Packer:
         totals, sizes, crcs, output = downloaded
         of_coded = batch.payloads[coded]
         columns = [of_coded[name] for name in ("first_stream", "streams", "first_group")]
-        columns += [-(-of_coded["streams"] // GROUP_SUBSTREAMS), of_coded["body"], totals[coded]]
+        columns += [groups_of(of_coded), of_coded["body"], totals[coded]]
         places = np.stack(columns, axis=1).astype(np.int64).reshape(-1)
         payloads = join_payloads(heads, places, sizes, crcs, output.view(np.uint8), batch.threads)
         ends = np.searchsorted(coded, [*batch.chunks["first_payload"], batch.payloads.size]).tolist()

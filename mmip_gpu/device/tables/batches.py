@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from mmip_gpu._core import (
     GROUP_SUBSTREAMS,
     HEADER_ALPHABET,
     HEADER_CLASSES,
+    PREDICTED_GROUP_SUBSTREAMS,
     PREDICTION_SYMBOLS,
     SEARCH_FAST,
     TOKEN_ALPHABET,
@@ -33,6 +33,7 @@ from mmip_gpu.arguments import thread_count
 from mmip_gpu.device.layouts.structs import KERNEL_LANES, struct_dtype
 from mmip_gpu.device.run.executors import Executor
 from mmip_gpu.device.tables.block_tables import block_tables_of
+from mmip_gpu.device.tables.tiles import groups_of
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.volume.axes import PlaneLayout
 
@@ -154,7 +155,7 @@ class Batch:
         self.chunks["first_payload"] = np.cumsum(ac_stages + 1) - ac_stages - 1
         self.payloads, self.stages = self._payload_items(tile_counts, ac_stages)
         self.streams = int(self.payloads["streams"].sum())
-        self.groups = int(_groups(self.payloads["streams"]).sum())
+        self.groups = int(groups_of(self.payloads).sum())
         predictions = PREDICTION_SYMBOLS * self.chunks["predicted"].astype(np.int64)
         self.symbols = int((_DC_SYMBOLS + ac_stages * _AC_SYMBOLS + predictions).sum())
         self.predicted = any(shape.plan.prediction for shape in self._kinds)
@@ -213,12 +214,14 @@ class Batch:
         empty = np.where(stages == 1, np.repeat(without, ac_stages + 1), np.repeat(image, ac_stages + 1))
         payloads = np.zeros(stages.size, struct_dtype("PayloadItem"))
         payloads["streams"] = np.where(empty > 0, 0, np.repeat(tiles, ac_stages + 1))
-        predictions = PREDICTION_SYMBOLS * (stages == 2) * np.repeat(self.chunks["predicted"], ac_stages + 1)
+        predicted = np.repeat(self.chunks["predicted"], ac_stages + 1)
+        payloads["group_size"] = np.where(predicted > 0, PREDICTED_GROUP_SUBSTREAMS, GROUP_SUBSTREAMS)
+        predictions = PREDICTION_SYMBOLS * (stages == 2) * predicted
         symbols = np.where(stages == 1, _DC_SYMBOLS, _AC_SYMBOLS) + predictions
         for name, counts in (
             ("first_stream", payloads["streams"]),
             ("first_symbol", symbols),
-            ("first_group", _groups(payloads["streams"])),
+            ("first_group", groups_of(payloads)),
         ):
             payloads[name] = np.cumsum(counts) - counts
         payloads["first_stream"][first + 1] -= tiles * image
@@ -279,10 +282,6 @@ def _superblocks(tiles: NDArray[np.void], depth: int) -> NDArray[np.int64]:
     """Superblocks of every tile."""
     count: NDArray[np.int64] = (-(-tiles["size"].astype(np.int64) // superblock_shape(depth))).prod(axis=1)
     return count
-
-
-def _groups(streams: Any) -> Any:
-    return -(-streams // GROUP_SUBSTREAMS)
 
 
 def _chunk_items(shapes: Sequence[ChunkShape]) -> NDArray[np.void]:

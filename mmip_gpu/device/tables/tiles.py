@@ -25,6 +25,7 @@ __all__ = [
     "assign_tile_offsets",
     "cut_into_waves",
     "frame_bytes",
+    "groups_of",
     "set_quantizer",
     "tile_records",
 ]
@@ -201,3 +202,9 @@ def cut_into_waves(sizes: NDArray[np.int64], limit: int) -> list[slice]:
         waves.append(slice(first, last))
         first = last
     return waves
+
+
+def groups_of(payloads: NDArray[np.void]) -> NDArray[np.int64]:
+    """Groups of sub-streams of every payload."""
+    groups: NDArray[np.int64] = -(-payloads["streams"] // payloads["group_size"])
+    return groups

@@ -31,7 +31,7 @@ _SHARE = 12  # of the samples one in so many is coded before the chunks are
 _FEWEST, _MOST = 2**20, 2**21  # samples of all pieces
 _LENGTHS, _SMALL_LENGTHS, _SMALL_COUNT = {"z": 16, "y": 64, "x": 64}, {"z": 16, "y": 32, "x": 32}, 16
 _GROUPS = 8  # of pieces, at least
-_SURENESS, _MOST_DOUBT = 0.25, 0.06  # standard errors that are allowed for; at most a quarter of a decibel
+_SURENESS, _MOST_DOUBT = 0.3, 0.06  # standard errors that are allowed for; at most a quarter of a decibel
 _INDEX_ERROR = 1 / 12  # mean square of rounding to indices, in steps
 
 
@@ -83,15 +83,18 @@ class Pieces:
     def __post_init__(self) -> None:
         total = sum(samples.size for samples, _ in self.parts)
         groups = min(max(total // (self.chunk_samples or total), _GROUPS), len(self.parts))
+        self._last: tuple[float, NDArray[np.float64]] = 0.0, np.zeros(groups)
         self._groups = [HostSamples.of_parts(self.parts[i::groups], self.axes, self.threads) for i in range(groups)]
 
     def mean_error(self, plan: ChunkPlan) -> float:
         """Mean squared error that the whole array may have; of float32 samples in steps, their rounding included."""
-        return self._estimate(plan)[0]
+        self._last = self._estimate(plan)
+        return self._last[0]
 
-    def doubt(self, plan: ChunkPlan) -> float:
-        """Standard error of `mean_error` as a share of it, by what the groups of pieces differ in."""
-        mean, of_groups = self._estimate(plan)
+    @property
+    def doubt(self) -> float:
+        """Standard error of the last `mean_error` as a share of it, by what the groups of pieces differ in."""
+        mean, of_groups = self._last
         count = len(of_groups)
         return math.sqrt(count / (count - 1) * float(np.square(of_groups).sum())) / mean if count > 1 and mean else 0.0
 
@@ -127,7 +130,8 @@ class Chunks:
         sums = [one.analyzed(plan).mean_error() * one.array.size for one in self._samples]
         return math.fsum(sums) / sum(one.array.size for one in self._samples)
 
-    def doubt(self, plan: ChunkPlan) -> float:
+    @property
+    def doubt(self) -> float:
         """Nothing: the error is known."""
         return 0.0
 
@@ -135,8 +139,9 @@ class Chunks:
 def surveyed_plan(plan: ChunkPlan, peak: float, pieces: Pieces | Chunks) -> ChunkPlan:
     """The plan with the step that should give all samples the PSNR; exact where no step does on the pieces.
 
-    It allows for a quarter of the standard error of what the pieces show, since a miss costs a part of all chunks.
+    It allows for a part of the standard error of what the pieces show, since a miss costs a part of all chunks.
     """
     near, slope = near_step(plan, peak, pieces.mean_error)
-    factor = 1 + min(_SURENESS * pieces.doubt(near), _MOST_DOUBT)
+    factor = 1 + min(_SURENESS * pieces.doubt, _MOST_DOUBT)
+    near = near.with_step(near.background_step * factor ** (-10 / slope))
     return search_step(near, peak, lambda plan: factor * pieces.mean_error(plan), slope)[0]

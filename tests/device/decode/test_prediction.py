@@ -23,6 +23,7 @@ from mmip_gpu.stage_arrays import device_encoding
 from mmip_gpu.stage_arrays.coding import encode_stage
 from mmip_gpu.stage_arrays.device_decoding import StageRegion, decode_stages
 from mmip_gpu.stage_arrays.device_encoding import encode_stages
+from mmip_gpu.stage_arrays.options import StageOptions
 
 ENCODED: dict[str, dict[str, Any]] = {
     "slices": {"shape": (5, 150, 210), "qstep": 30, "stages": 3},
@@ -134,3 +135,12 @@ def test_columns_of_a_stage_array_go_through_the_kernels_and_back(
     region = tuple(slice(n // 3, n) for n in columns.shape)
     (found,) = decode_stages(options, [StageRegion(data, columns.shape, region)], HostExecutor(descending))
     assert np.array_equal(found, columns[region])
+
+
+def test_columns_of_many_tiles_have_the_bytes_of_the_host() -> None:
+    options, columns = StageOptions(2, 1, (1, 4, 4), (0, 63)), np.zeros((1, 2, 40, 50, 64), np.int32)
+    columns[0, 1, ..., 0], columns[..., 5] = 256 * 35, 3
+    data = encode_stage(options, columns)
+    assert encode_stages(options, [columns], HostExecutor()) == [data]
+    given = StageRegion(np.frombuffer(data or b"", np.uint8), columns.shape, tuple(slice(0, n) for n in columns.shape))
+    assert np.array_equal(decode_stages(options, [given], HostExecutor())[0], columns)

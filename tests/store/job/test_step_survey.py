@@ -139,7 +139,7 @@ def test_small_arrays_are_coded_once(monkeypatch: pytest.MonkeyPatch, name: str,
         array, own = np.stack([array, array // 3]), {"axes": "czyx", "per_channel": False}
     monkeypatch.setattr(StagedForm, "encode", counted)
     report = mmip.write_zarr(array, MemoryStore(), psnr=44, chunks=(16, 64, 96), progress=False, **options, **own)
-    assert 44 <= report["loss"]["psnr"] < 44.25
+    assert 44 <= report["loss"]["psnr"] < 44.5  # effort 3 gives errors that jump from step to step
     assert coded == report["chunk_count"] > 1
 
 
@@ -149,9 +149,10 @@ def test_pieces_that_differ_leave_a_doubt() -> None:
     flat = np.full((20, 32, 32), 7, np.int16)
     cells = np.repeat(np.repeat(np.random.default_rng(0).integers(0, 200, (20, 4, 4)), 8, 1), 8, 2).astype(np.int16)
     other = [(flat, None)] * 3 + [(cells, None)]  # all without a difference inside of a cell
-    assert Pieces(even, "zyx", None, 1).doubt(plan) == pytest.approx(0, abs=1e-9)
-    assert Pieces(other, "zyx", None, 1).doubt(plan) > 0.05
-    assert Pieces(even[:1], "zyx", None, 1).doubt(plan) == 0
+    for parts, least, most in ((even, 0, 1e-6), (other, 0.05, 2), (even[:1], 0, 0)):
+        pieces = Pieces(parts, "zyx", None, 1)
+        assert pieces.mean_error(plan) > 0
+        assert least <= pieces.doubt <= most
 
 
 def test_cells_at_the_ends_have_fewer_samples() -> None:
