@@ -157,10 +157,10 @@ def bytes_of_codes(data: bytes, key: int | str) -> int:
     return reader.align() - 4
 
 
-def check_payload(data: bytes, k: int, substreams: int) -> int:
+def check_payload(data: bytes, k: int, substreams: int, group: int = 8) -> int:
     """The head of a payload; returns where its sub-streams begin."""
     w = data[offset("payload", "index_bits", k=k)]
-    i, g = ceil(substreams * w / 8), ceil(substreams / 8)
+    i, g = ceil(substreams * w / 8), ceil(substreams / group)
     known = {"k": k, "i": i, "g": g}
     start = offset("payload", "sub_streams", **known)
     assert struct.unpack_from("<I", data, offset("payload", "head_bytes"))[0] == start
@@ -169,7 +169,7 @@ def check_payload(data: bytes, k: int, substreams: int) -> int:
     index = BitReader(data, offset("payload", "index", **known))
     sizes = [1 + index.raw(w) for _ in range(substreams)]
     first = struct.unpack_from("<I", data, offset("payload", "group_crcs", **known))[0]
-    assert first == crc32c(data[start : start + sum(sizes[:8])])
+    assert first == crc32c(data[start : start + sum(sizes[:group])])
     return start
 
 
@@ -189,7 +189,8 @@ def check_container(blob: bytes) -> None:
     at = size
     for stage, (length, _) in enumerate(header.stages, 1):
         payload = blob[at : at + length]
-        check_payload(payload, bytes_of_codes(payload, header.stage_key(stage)), header.grid.substreams)
+        codes = bytes_of_codes(payload, header.stage_key(stage))
+        check_payload(payload, codes, header.grid.substreams, 4 if header.prediction else 8)
         at += length
 
 

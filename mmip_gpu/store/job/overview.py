@@ -74,7 +74,7 @@ def samples_by_activity(activities: NDArray[np.uint8], volume: Sequence[int]) ->
     Examples
     --------
     >>> planes = np.zeros((1, 1, 9, 12), np.uint8)
-    >>> samples_by_activity(cell_activities(planes), planes.shape[1:])[0]
+    >>> int(samples_by_activity(cell_activities(planes), planes.shape[1:])[0])
     108
     """
     rows, columns = (np.minimum(np.arange(0, n, _CELL) + _CELL, n) - np.arange(0, n, _CELL) for n in volume[1:])
