@@ -25,6 +25,7 @@ from pages.targets import bounds_section, phantom_section, regions_section
 from pages.text import anchor, bullets, paragraph
 from pages.video import video_section
 from pages.whole import whole_section
+from pages.whole_calls import calls_section
 
 MAKERS = {
     "bits": bits_section,
@@ -34,6 +35,7 @@ MAKERS = {
     "rates": rates_section,
     "whole": whole_section,
     "speed": speed_section,
+    "calls": calls_section,
     "profile": profile_section,
     "lossless": lossless_section,
     "near_lossless": near_lossless_section,

@@ -39,6 +39,7 @@ SECTIONS = {
     "rates": Section("Rates at equal PSNR", "rivals", "rivals.py"),
     "whole": Section("Every codec on every kind of image", "whole", "whole_run.py --out FOLDER"),
     "speed": Section("Speed on one core and on two", "speed", "speed.py"),
+    "calls": Section("What a target costs", "whole_calls", "speed.py --calls"),
     "profile": Section("Where the time goes", "profile", "speed.py"),
     "lossless": Section("Lossless", "lossless", "lossless.py --out FOLDER"),
     "near_lossless": Section("Largest error bounded", "near_lossless", "near_lossless.py"),

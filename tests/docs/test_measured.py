@@ -67,6 +67,7 @@ CHANGED = {
     "soft": ("corpus_ratio", "mean_ratio", "codebook_bytes", "location_bits", "decode_mb_s"),
     "whole": ("bits_per_sample",),
     "speed": ("encode_mb_s",),
+    "whole_calls": ("psnr_over_a", "a_cells_given_mb_s"),
     "profile": ("seconds",),
     "jpegorigin": ("ratio", "encode_s"),
     "labels": ("bytes", "encode_mb_s", "decode_mb_s"),
