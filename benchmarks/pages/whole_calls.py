@@ -21,8 +21,8 @@ def calls_section() -> str:
             paragraph(
                 "One thread, processor time, all calls in turns. A: `qstep=` with the depth of cells given, without",
                 "padding and verification. MB/s of A, of `qstep=` without verification and of HTJ2K at equal PSNR;",
-                "then how many times as long as A the targets take, verified. The PSNR of the 3D phantom jumps from step",
-                "to step, so that its search is the longest.",
+                "then how many times as long as A the targets take, verified. The PSNR of the 3D phantom jumps from",
+                "step to step, so that its search is the longest.",
             ),
             table(["array", "dB", "effort", "A", "`qstep=`", "HTJ2K", *(f"`{name}=`" for name in _OVER)], lines),
         ]
