@@ -6,7 +6,8 @@ group. They give the payloads that it gives of the same arrays; the contract of 
 may differ in everything. Scratch: 8 bytes a sample (entries and tokens), about 30 a cell of 64 or 512 samples, 10 a
 cell and stage, 96 KB a payload and copy of its histograms (at most 64 MiB unless the batch itself is larger), 4 a
 sample of colour and 4 of float32; with corrections the decoded samples and 5 bytes a sample; what padding takes
-(device/encode/masks.py); at efforts 2 and 3 what device/encode/search.py states.
+(device/encode/masks.py); at efforts 2 and 3 what device/encode/search.py states, with predictions what
+device/encode/closing.py does, and 4 bytes a sample more before the last pass.
 """
 
 from __future__ import annotations
