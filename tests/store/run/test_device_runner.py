@@ -111,11 +111,20 @@ def test_what_kernels_do_not_encode_is_coded_on_threads(tmp_path: Path) -> None:
     assert Small.coded == 0
 
 
-def test_predicted_blocks_are_coded_on_threads_with_a_warning(tmp_path: Path) -> None:
+@pytest.mark.parametrize("effort", [2, 3])
+def test_predicted_blocks_are_coded_by_kernels(tmp_path: Path, effort: int) -> None:
     array = edges((4, 96, 160), 1)
-    options: dict[str, Any] = {"qstep": 30, "effort": 2, "prediction": True, "chunks": (4, 96, 96)}
+    options: dict[str, Any] = {"qstep": 30, "effort": effort, "prediction": True, "chunks": (4, 96, 96)}
     expected, _ = written(array, tmp_path / "cpu", **options)
-    with pytest.warns(RuntimeWarning, match="no kernels encode predicted blocks: the CPU does"):
+    assert written(array, tmp_path / "gpu", device="gpu", **options)[0] == expected
+    assert Small.coded == 2
+
+
+def test_channels_with_steps_of_their_own_are_coded_on_threads_with_a_warning(tmp_path: Path) -> None:
+    array = make("textured", (2, 60, 90), "uint16", 3)
+    options: dict[str, Any] = {"psnr": 40, "effort": 1, "axes": "cyx", "chunks": (2, 60, 60)}
+    expected, _ = written(array, tmp_path / "cpu", **options)
+    with pytest.warns(RuntimeWarning, match="no kernels encode channels with steps of their own: the CPU does"):
         assert written(array, tmp_path / "gpu", device="gpu", **options)[0] == expected
     assert Small.coded == 0
 
