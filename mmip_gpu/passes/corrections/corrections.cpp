@@ -162,7 +162,7 @@ std::string pack_corrections(const Coefficients& c, const int32_t* indices, int 
     const std::vector<SymbolWord> words = words_of(tables);
     std::vector<std::vector<uint8_t>> streams(c.tiles.size());
     parallel_for(static_cast<int64_t>(lists.size()), threads, [&](int64_t i, int) { streams[i] = written(lists[i], words); });
-    return assemble_payload(head.finish(), streams, group_size(c), threads);
+    return assemble_payload(head.finish(), streams, threads);
 }
 
 std::vector<uint32_t> count_corrections(const Coefficients& c, const int32_t* indices, int threads) {
