@@ -30,7 +30,7 @@ class Small(HostExecutor):
         Small.coded = 0
 
     def launch(self, kernel: str, **values: int) -> None:
-        if kernel.startswith("analyze"):
+        if kernel.startswith(("analyze", "close")):
             if values["groups"] > self.most:
                 raise MemoryError("no memory of the device")
             Small.coded += 1
@@ -117,16 +117,7 @@ def test_predicted_blocks_are_coded_by_kernels(tmp_path: Path, effort: int) -> N
     options: dict[str, Any] = {"qstep": 30, "effort": effort, "prediction": True, "chunks": (4, 96, 96)}
     expected, _ = written(array, tmp_path / "cpu", **options)
     assert written(array, tmp_path / "gpu", device="gpu", **options)[0] == expected
-    assert Small.coded == 2
-
-
-def test_channels_with_steps_of_their_own_are_coded_on_threads_with_a_warning(tmp_path: Path) -> None:
-    array = make("textured", (2, 60, 90), "uint16", 3)
-    options: dict[str, Any] = {"psnr": 40, "effort": 1, "axes": "cyx", "chunks": (2, 60, 60)}
-    expected, _ = written(array, tmp_path / "cpu", **options)
-    with pytest.warns(RuntimeWarning, match="no kernels encode channels with steps of their own: the CPU does"):
-        assert written(array, tmp_path / "gpu", device="gpu", **options)[0] == expected
-    assert Small.coded == 0
+    assert Small.coded == 1  # both chunks together
 
 
 def test_a_killed_job_goes_on_on_a_device(tmp_path: Path) -> None:
