@@ -117,7 +117,8 @@ def check_analysis(executor: HostExecutor, case: Any, search: int, passes: int) 
     held = executor.upload(planes)
     source = Source(held, None if cells is None else executor.upload(cells), offset)
     batch = Batch(executor, [shape])
-    indices, sums = analyze(batch, [source], rounding, search, passes)
+    analyzed = analyze(batch, [source], rounding, search, passes)
+    indices, sums = analyzed.indices, analyzed.sums
     for name, expected in host_indices(chunk, shape).items():
         found = executor.download(getattr(indices, name))
         if name in ("positions", "values"):
@@ -210,7 +211,8 @@ def test_kernels_reach_past_two_to_the_31_samples(executor: HostExecutor, search
     z, y, x = (int(n) * 8 for n in last["cell"])
     samples = make("textured", (2100 - z, 2048 - y, 2048 - x), "uint16", 9)
     small = Batch(executor, [ChunkShape(PlaneLayout.of(samples.shape, "zyx"), plan)])
-    indices, sums = analyze(small, [Source(executor.upload(samples), None, 30000)], 96, search)
+    analyzed = analyze(small, [Source(executor.upload(samples), None, 30000)], 96, search)
+    indices, sums = analyzed.indices, analyzed.sums
 
     padded = np.zeros((2100 - z, 2048, 2048), np.uint16)
     padded[:, y:, x:] = samples
