@@ -2,6 +2,7 @@
 #pragma once
 
 #include "device/kernels/blocks/analyze.h"
+#include "device/kernels/blocks/close.h"
 #include "device/kernels/columns.h"
 #include "device/kernels/corrections/corrections.h"
 #include "device/kernels/dc/dc_images.h"
@@ -38,6 +39,8 @@ using ReduceFlatKernel = SynthesisKernel<1, true>;
 using ReduceDeepKernel = SynthesisKernel<8, true>;
 using SynthesizePredictedKernel = SynthesisKernel<1, false, DecodeParams, true>;
 using ReducePredictedKernel = SynthesisKernel<1, true, DecodeParams, true>;
+using SearchPredictedKernel = SearchKernel<1, true>;
+using SynthesizeClosedKernel = SynthesisKernel<1, false, CodedParams, true>;
 using SynthesizePlanesKernel = SynthesisKernel<1, false, CodedParams>;
 using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
 
@@ -52,8 +55,10 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     X(analyze_planes, mmip::AnalyzeKernel<1>)            \
     X(analyze_volumes, mmip::AnalyzeKernel<8>)           \
     X(search_planes, mmip::SearchKernel<1>)              \
+    X(search_predicted, mmip::SearchPredictedKernel)     \
     X(search_volumes, mmip::SearchKernel<8>)             \
     X(header_classes, mmip::HeaderClassesKernel)         \
+    X(close_tiles, mmip::CloseKernel)                    \
     X(list_tokens, mmip::ListTokensKernel)               \
     X(list_headers, mmip::ListHeadersKernel)             \
     X(list_predictions, mmip::ListPredictionsKernel)     \
@@ -71,6 +76,7 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     X(write_dcs, mmip::WriteDcsKernel)                    \
     X(synthesize_planes, mmip::SynthesizePlanesKernel)   \
     X(synthesize_volumes, mmip::SynthesizeVolumesKernel) \
+    X(synthesize_closed, mmip::SynthesizeClosedKernel)   \
     X(sum_differences, mmip::DifferenceKernel)           \
     X(dcs_to_image, mmip::DcsToImageKernel)              \
     X(image_to_dcs, mmip::ImageToDcsKernel)              \
