@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.choices import CAREFUL_EFFORT
-from mmip_gpu.transform.planning.costs import STEP_EFFORT, Ratios, at_effort
+from mmip_gpu.transform.planning.costs import STEP_EFFORT, Ratios, carried_ratio
 from mmip_gpu.transform.planning.match_channels import match_channels
 from mmip_gpu.transform.planning.match_distortion import (
     NEAR_DB,
@@ -26,7 +26,7 @@ from mmip_gpu.transform.planning.match_distortion import (
     search_step,
     settle_step,
 )
-from mmip_gpu.transform.planning.match_size import RATIO_AIM, RATIO_SLOPE, search_ratio, unreachable_ratio
+from mmip_gpu.transform.planning.match_size import RATIO_SLOPE, search_ratio, unreachable_ratio
 from mmip_gpu.transform.planning.probe_regions import spread_probe, tile_probe
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
@@ -154,10 +154,9 @@ def _ratio_plan(plan: ChunkPlan, part: Trial | None, whole: Trial) -> ChunkPlan:
     if part is not None:
         few = Ratios(part)
         plan, reached = search_ratio(plan, few)
-        slope, rough = few.slope, at_effort(plan, STEP_EFFORT)
-        if rough is not plan and not plan.lossless:
-            expected = reached * Ratios(whole)(rough) / Ratios(part)(rough)
-            plan = plan.with_step(plan.background_step * (RATIO_AIM * plan.config.value / expected) ** (1 / slope))
+        slope = few.slope
+        if plan.config.effort > STEP_EFFORT and not plan.lossless:
+            plan, slope = carried_ratio(plan, reached, part, whole)
     plan, reached = search_ratio(plan, ratios, slope)
     if reached < plan.config.value:
         raise unreachable_ratio(plan.config.value, reached)
