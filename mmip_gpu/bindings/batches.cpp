@@ -72,7 +72,15 @@ Made<uint8_t> builtin_rates_of(int stage) {
     return array_of(std::move(rates), rate_count());
 }
 
-// The same of several stages, one after the other, with the codes that would be chosen for the counts that begin at `firsts`.
+// Bits of the symbols of predictions: classes x alphabet.
+Made<uint8_t> builtin_prediction_rates_of() {
+    const std::vector<uint8_t> found = builtin_prediction_rates();
+    std::unique_ptr<uint8_t[]> rates(new uint8_t[found.size()]);
+    std::copy(found.begin(), found.end(), rates.get());
+    return array_of(std::move(rates), found.size());
+}
+
+// As builtin_rates_of, of several stages, one after the other, with the codes that would be chosen for the counts that begin at `firsts`.
 Made<uint8_t> chosen_rates_of(Given<uint8_t> stages, Given<int64_t> firsts, Given<uint32_t> counts, int threads) {
     const size_t n = stages.size(), each = rate_count();
     require(firsts.size() == n, "not a place for each stage");
@@ -217,6 +225,7 @@ private:
 void bind_batches(nb::module_& m) {
     m.def("choose_codes", &choose_codes_of, "stages"_a, "forms"_a, "weights"_a, "firsts"_a, "counts"_a, "threads"_a);
     m.def("builtin_rates", &builtin_rates_of, "stage"_a);
+    m.def("builtin_prediction_rates", &builtin_prediction_rates_of);
     m.def("chosen_rates", &chosen_rates_of, "stages"_a, "firsts"_a, "counts"_a, "threads"_a);
     m.def("join_payloads", &join_payloads, "codes"_a, "places"_a, "sizes"_a, "crcs"_a, "bodies"_a, "threads"_a);
     nb::class_<PayloadHeads>(m, "PayloadHeads")

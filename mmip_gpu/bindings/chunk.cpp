@@ -275,6 +275,7 @@ void bind_indices(nb::class_<Chunk>& chunk) {
         .def("from_columns", &Chunk::from_columns, "stage"_a, "array"_a)
         .def("mode_counts", &Chunk::mode_counts)
         .def("settle_sums", &Chunk::run_settle_sums, "sums"_a, "search"_a)
+        .def("sum_errors", [](Chunk& c, LongArray sums, const nb::object& recon) { return c.run_sum_errors(sums, listed<Numbers3>(recon)); }, "sums"_a, "recon"_a)
         .def("fit_weights", &Chunk::fit_weights, "dc"_a, "classes"_a, "masked"_a.none())
         .def("count_symbols", &Chunk::run_count_symbols, "stage"_a, "threads"_a)
         .def("count_token_contexts", &Chunk::run_count_token_contexts, "stage"_a, "threads"_a)

@@ -78,6 +78,8 @@ struct Chunk {
     std::array<int, kDcWeights> fit_weights(IntArray dc, ClassArray classes, std::optional<ClassArray> masked);
     // Reconstruction points and squared errors out of sums (QuantizerSums as int64: counts, excesses, distortion, rest) by tile and class.
     std::vector<double> run_settle_sums(LongArray sums, int search);
+    // Squared errors out of such sums, where the reconstruction points are those of an analysis before.
+    std::vector<double> run_sum_errors(LongArray sums, std::vector<std::array<int, 3>> recon);
     // Cells per block mode: how the encoder decided.
     std::vector<int64_t> mode_counts();
 };

@@ -15,6 +15,19 @@ std::array<int64_t, 4> grid_of(const IntArray& array) {
     return grid;
 }
 
+std::vector<QuantizerSums> listed_sums(const Coefficients& c, const LongArray& sums) {
+    const size_t rows = c.tiles.size() * kMaxClasses;
+    require(sums.size() == 8 * rows, "not the sums of this chunk");
+    std::vector<QuantizerSums> found(rows);
+    for (size_t i = 0; i < rows; ++i) {
+        const int64_t* row = sums.data() + 8 * i;
+        std::copy_n(row, 3, found[i].count);
+        std::copy_n(row + 3, 3, found[i].excess);
+        found[i].distortion = row[6], found[i].rest = row[7];
+    }
+    return found;
+}
+
 }  // namespace
 
 void Chunk::need_ac(int stage) {
@@ -82,17 +95,12 @@ std::array<int, kDcWeights> Chunk::fit_weights(IntArray dc, ClassArray classes, 
     return found;
 }
 
-std::vector<double> Chunk::run_settle_sums(LongArray sums, int search) {
-    const size_t rows = coefficients.tiles.size() * kMaxClasses;
-    require(sums.size() == 8 * rows, "not the sums of this chunk");
-    std::vector<QuantizerSums> found(rows);
-    for (size_t i = 0; i < rows; ++i) {
-        const int64_t* row = sums.data() + 8 * i;
-        std::copy_n(row, 3, found[i].count);
-        std::copy_n(row + 3, 3, found[i].excess);
-        found[i].distortion = row[6], found[i].rest = row[7];
-    }
-    return settle_sums(coefficients, found, quantizer, search);
+std::vector<double> Chunk::run_settle_sums(LongArray sums, int search) { return settle_sums(coefficients, listed_sums(coefficients, sums), quantizer, search); }
+
+std::vector<double> Chunk::run_sum_errors(LongArray sums, std::vector<std::array<int, 3>> recon) {
+    require(recon.size() == quantizer.steps.size(), "points of other classes");
+    quantizer.recon = std::move(recon);
+    return squared_errors(coefficients, listed_sums(coefficients, sums), quantizer);
 }
 
 std::vector<int64_t> Chunk::mode_counts() {

@@ -64,7 +64,6 @@ constexpr Constant kConstants[] = {
     {"DC_WEIGHTS", kDcWeights},
     {"DC_IMAGE_UNIT", kDcImageUnit},
     {"GROUP_SUBSTREAMS", kGroupSubstreams},
-    {"PREDICTED_GROUP_SUBSTREAMS", kPredictedGroupSubstreams},
     {"MODE_COUNT", kModeCount},
     {"STATUS_TRUNCATED", kStatusTruncated},
     {"COLOUR_FORMS", kColourForms},

@@ -116,7 +116,9 @@ void bind_layouts(nb::module_& m) {
     m.def("kernel_modules", &kernel_modules);
     m.attr("MAGNITUDE_BYTES") = static_cast<int>(kMagnitudeBytes);
     m.attr("PALETTE_BYTES") = static_cast<int>(sizeof(PaletteScratch));
+    m.attr("PREDICTED_LIMIT") = static_cast<int>(kPredictedLimit);
     m.attr("PREDICTION_SYMBOLS") = static_cast<int>(kPredictionSymbols);
+    m.attr("CLOSING_BYTES") = static_cast<int>(sizeof(ClosingScratch));
     m.attr("CRC_GROUPS") = static_cast<int>(CrcKernel::kGroups);
     m.attr("FINISH_SAMPLES") = static_cast<int>(kFinishSamples);
     m.attr("MEAN_SAMPLES") = static_cast<int>(kMeanSamples);

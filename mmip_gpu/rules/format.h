@@ -80,7 +80,7 @@ constexpr int kEscapeSize = 15;              // token size that is followed by t
 constexpr int kEscapeLog = 12;               // floor(log2) of the smallest |q| of that size
 constexpr int kEscapeLogBits = 4;            // that follow, for how much above it the logarithm is
 constexpr int kUnlistedLength = 14;          // stands for the length of an unlisted symbol in an own code
-constexpr int kGroupSubstreams = 8;          // sub-streams that share a crc
+constexpr int kGroupSubstreams = 4;          // sub-streams that share a crc
 
 // Why a sub-stream could not be decoded; the host turns it into an error of its own kinds.
 enum Status : int32_t {

@@ -29,7 +29,7 @@ from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.tiles import Box, CodingOrders, cut_into_waves, frame_bytes, tile_records
-from mmip_gpu.errors import MmipError, TruncatedData
+from mmip_gpu.errors import CorruptData, MmipError, TruncatedData
 from mmip_gpu.stage_arrays.coding import TileBox, region_of_box
 from mmip_gpu.stage_arrays.options import StageOptions
 from mmip_gpu.stage_arrays.prefix import PREFIX_BOUND
@@ -154,6 +154,9 @@ def _read_heads(
     for (index, chunk), head in zip(chunks.items(), heads, strict=True):
         if isinstance(head, MmipError):
             decoded.refuse(index, head)
+            continue
+        if head.prediction and options.cell_depth != 1:
+            decoded.refuse(index, CorruptData("stage 2: predictions of 3D blocks"))
             continue
         chunk.head, chunk.columns_dev = head, setup.executor.zeros(chunk.box.shape(options, chunk.extent), np.int32)
         sound[index] = chunk

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu._core import MAX_INDEX, PREDICTED_GROUP_SUBSTREAMS, palette_positions
+from mmip_gpu._core import MAX_INDEX, palette_positions
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.device.encode.corrections import encode_corrections
 from mmip_gpu.device.encode.masks import PaddingMasks
@@ -199,7 +199,7 @@ def _payloads(
         found[0 if options.stage == 1 else -1]
         for found in pack(batch, indices, masks, settles=False, predictions=predictions)
     ]
-    wrong = _refused_chunks(batch, executor.download(refused)) | _grouped_otherwise(batch)
+    wrong = _refused_chunks(batch, executor.download(refused))
     return [None if bad else payload for bad, payload in zip(wrong, payloads, strict=True)]
 
 
@@ -214,13 +214,6 @@ def _items(options: StageOptions, arrays: Sequence[DeviceArray], executor: Execu
     elif options.dc_image:
         items["high"] = options.cuts[-1]
     return items
-
-
-def _grouped_otherwise(batch: Batch) -> NDArray[np.bool_]:
-    """By chunk whether fewer of its sub-streams share a crc than the kernels know: of many, with predictions."""
-    streams = np.bincount(batch.tiles["chunk"], minlength=len(batch.shapes))
-    found: NDArray[np.bool_] = (batch.chunks["predicted"] > 0) & (streams > PREDICTED_GROUP_SUBSTREAMS)
-    return found
 
 
 def _refused_chunks(batch: Batch, refused: NDArray[np.uint8]) -> NDArray[np.bool_]:

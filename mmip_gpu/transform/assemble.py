@@ -109,11 +109,11 @@ def unless_raw_is_smaller(encoded: Encoded, raw: Callable[[], Encoded]) -> Encod
 def raw_is_smallest(layout: PlaneLayout, item_bytes: int, stages: int) -> bool:
     """Whether samples as they are take fewer bytes than any coded chunk of them.
 
-    Of every plane a stage has a sub-stream, which is a byte at least, and every eight have a crc (FORMAT.md section 6).
+    Of every plane a stage has a sub-stream, which is a byte at least, and every four have a crc (FORMAT.md section 6).
 
     Examples
     --------
     >>> raw_is_smallest(PlaneLayout.of((1000, 1, 2), "tyx"), 2, 3), raw_is_smallest(PlaneLayout.of((1000, 1, 2)), 2, 3)
     (True, False)
     """
-    return 2 * layout.samples * item_bytes <= 3 * layout.planes * stages
+    return layout.samples * item_bytes <= 2 * layout.planes * stages

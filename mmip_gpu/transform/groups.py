@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmip_gpu._core import GROUP_SUBSTREAMS, PREDICTED_GROUP_SUBSTREAMS, PayloadHead
+from mmip_gpu._core import GROUP_SUBSTREAMS, PayloadHead
 from mmip_gpu.container.byte_ranges import Span
 from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.container.payload import check_payload
@@ -23,40 +23,27 @@ from mmip_gpu.volume.tiled_region import numbers_in_box
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Groups", "group_size", "groups_of_payload", "is_whole_box", "read_groups"]
+__all__ = ["Groups", "groups_of_payload", "is_whole_box", "read_groups"]
 
 
 @dataclass(frozen=True)
 class Groups:
-    """The groups of a payload: where each stands, its crc, and how many sub-streams a full one has."""
+    """The groups of a payload: where each stands, and its crc."""
 
     spans: Sequence[Span]
     crcs: Sequence[int]
-    substreams: int
 
     def within(self, box: Sequence[int], counts: Sequence[int]) -> Sequence[Span]:
         """Spans of those with the sub-streams of a box of planes and tiles (from, to on each axis) of `counts`.
 
         Examples
         --------
-        >>> Groups([(0, 80), (80, 130), (130, 140)], [0, 0, 0], 8).within([0, 1, 0, 1, 2, 3, 0, 4], (1, 1, 5, 4))
+        >>> Groups([(0, 80), (80, 130), (130, 140)], [0, 0, 0]).within([0, 1, 0, 1, 1, 2, 0, 4], (1, 1, 3, 4))
         [(80, 130)]
         """
         if is_whole_box(box, counts):
             return self.spans
-        return [self.spans[int(group)] for group in np.unique(numbers_in_box(box, counts) // self.substreams)]
-
-
-def group_size(substreams: int, groups: int) -> int:
-    """Sub-streams of a full group, where a payload has so many of both.
-
-    Examples
-    --------
-    >>> group_size(64, 8), group_size(64, 16)
-    (8, 4)
-    """
-    whole = -(-substreams // GROUP_SUBSTREAMS) == groups
-    return GROUP_SUBSTREAMS if whole else PREDICTED_GROUP_SUBSTREAMS
+        return [self.spans[int(group)] for group in np.unique(numbers_in_box(box, counts) // GROUP_SUBSTREAMS)]
 
 
 def is_whole_box(box: Sequence[int], counts: Sequence[int]) -> bool:
@@ -84,7 +71,5 @@ def groups_of_payload(head: Buffer, size: int | None, substreams: int, kind: int
     `kind` is the stage, 0 for corrections. Errors are those of `read_groups`.
     """
     found = PayloadHead(np.frombuffer(head, np.uint8), size, substreams, kind, dc_image, True)
-    offsets, crcs = found.offsets, [int(crc) for crc in found.group_crcs]
-    each = group_size(substreams, len(crcs))
-    edges = [int(n) for n in offsets[:-1:each]] + [int(offsets[-1])]
-    return Groups(list(pairwise(edges)), crcs, each)
+    edges = [int(n) for n in (*found.offsets[:-1:GROUP_SUBSTREAMS], found.offsets[-1])]
+    return Groups(list(pairwise(edges)), [int(crc) for crc in found.group_crcs])

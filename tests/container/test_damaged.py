@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import reference
 from fuzz.fuzz_decode import corpus, one_round
-from helpers.damage import header_of, resealed, with_crc, with_head
+from helpers.damage import header_of, regrouped, resealed, with_crc, with_head
 from helpers.places import TESTS
 from reference.container import read_header
+from reference.payload import GROUP
 
 import mmip_gpu as mmip
 from mmip_gpu.codecs import Limits, Wanted
@@ -159,6 +160,21 @@ def test_heads_that_contradict_themselves_are_corrupt(stage: int, at: int, value
         reference.decode(bad)
     with pytest.raises(mmip.CorruptData):
         mmip.decode(bad)
+
+
+@pytest.mark.parametrize("each", [1, 3, 5, 8])
+def test_groups_of_another_size_are_corrupt(each: int) -> None:
+    """Four sub-streams share a crc; a head that is sound otherwise, with crcs of more or of fewer, is none."""
+    blob = mmip.encode(mmip.phantom3d((24, 70, 70)), qstep=200, cell_depth=8, stages=2, effort=1)
+    assert read_header(blob)[0].grid.substreams > 8
+    assert regrouped(blob, GROUP) == blob
+    bad = regrouped(blob, each)
+    with pytest.raises(reference.CorruptError):
+        reference.decode(bad)
+    with pytest.raises(mmip.CorruptData, match="do not add up"):
+        mmip.decode(bad)
+    with pytest.raises(mmip.CorruptData, match="do not add up"):
+        mmip.decode(bad, region=np.s_[:8, :8, :8])
 
 
 @pytest.mark.parametrize("head", [0, 1, 7, 9, 10, 14, 16, 17, 255, 2**31, 2**32 - 1])

@@ -79,9 +79,11 @@ def images() -> Iterator[tuple[NDArray[Any], dict[str, Any]]]:
     yield edges[:9], {"quality": 30, "padding": None, "cell_depth": 1, "roi": make_roi(edges[:9], "zyx", 3, 3)}
     yield edges[0], {"quality": 10, "effort": 1}
     yield edges[0], {"quality": 10, "effort": 3}
+    yield edges[:3], {"quality": 10, "effort": 3, "prediction": True}
     half = make("half", (20, 70, 80), "uint16", 3)
     yield half[0], {"psnr": 45, "padding": 0}
     yield half, {"quality": 5, "padding": 0, "cell_depth": 8}
+    yield half[:2], {"quality": 5, "padding": 0, "effort": 2, "prediction": True}
     yield make("textured", (40, 44), "uint8", 3), {"max_error": 3, "stages": 3}
     yield make("smooth", (40, 41, 3), "uint8", 4), {"axes": "yxc", "quality": 30}
     yield make("smooth", (300, 320), "uint8", 7), {"psnr": 36, "effort": 1}

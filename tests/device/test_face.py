@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from helpers.device_options import CASES, case
+from helpers.device_options import CASES, PREDICTED, case
 from helpers.standin_cupy import NO_DEVICE, Cupy
 from helpers.strategies import make
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ def held(array: NDArray[Any]) -> OnDevice:
     return array.view(OnDevice)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *PREDICTED])
 def test_bytes_are_those_of_the_cpu(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     array, options = case(name)
     expected = mmip.encode(array, **options)

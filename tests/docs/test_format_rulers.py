@@ -15,6 +15,7 @@ from reference.bits import BitReader
 from reference.codes import load_tables, read_codes
 from reference.container import Header, read_header
 from reference.crc import crc32c
+from reference.payload import GROUP
 from reference.single_fields import OWN_FIELDS
 
 import mmip_gpu
@@ -157,10 +158,10 @@ def bytes_of_codes(data: bytes, key: int | str) -> int:
     return reader.align() - 4
 
 
-def check_payload(data: bytes, k: int, substreams: int, group: int = 8) -> int:
+def check_payload(data: bytes, k: int, substreams: int) -> int:
     """The head of a payload; returns where its sub-streams begin."""
     w = data[offset("payload", "index_bits", k=k)]
-    i, g = ceil(substreams * w / 8), ceil(substreams / group)
+    i, g = ceil(substreams * w / 8), ceil(substreams / GROUP)
     known = {"k": k, "i": i, "g": g}
     start = offset("payload", "sub_streams", **known)
     assert struct.unpack_from("<I", data, offset("payload", "head_bytes"))[0] == start
@@ -169,7 +170,7 @@ def check_payload(data: bytes, k: int, substreams: int, group: int = 8) -> int:
     index = BitReader(data, offset("payload", "index", **known))
     sizes = [1 + index.raw(w) for _ in range(substreams)]
     first = struct.unpack_from("<I", data, offset("payload", "group_crcs", **known))[0]
-    assert first == crc32c(data[start : start + sum(sizes[:group])])
+    assert first == crc32c(data[start : start + sum(sizes[:GROUP])])
     return start
 
 
@@ -190,7 +191,7 @@ def check_container(blob: bytes) -> None:
     for stage, (length, _) in enumerate(header.stages, 1):
         payload = blob[at : at + length]
         codes = bytes_of_codes(payload, header.stage_key(stage))
-        check_payload(payload, codes, header.grid.substreams, 4 if header.prediction else 8)
+        check_payload(payload, codes, header.grid.substreams)
         at += length
 
 

@@ -19,11 +19,11 @@ namespace {
 
 // Bytes after the code tables and the number of bits of an index entry: the sizes of sub-streams in 32 bits, so that the payload holds
 // together whatever was drawn.
-Bytes joined(const Bytes& in, size_t codes_end, int64_t substreams, int group_size) {
+Bytes joined(const Bytes& in, size_t codes_end, int64_t substreams) {
     Bytes out(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(std::min(codes_end, in.size())));
     out.resize(codes_end);
     const int index_bits = codes_end < in.size() ? in[codes_end] % 33 : 0;
-    const uint64_t groups = (substreams + group_size - 1) / group_size, index_bytes = (substreams * index_bits + 7) / 8;
+    const uint64_t groups = (substreams + kGroupSubstreams - 1) / kGroupSubstreams, index_bytes = (substreams * index_bits + 7) / 8;
     const uint64_t body = codes_end + 1 + index_bytes + 4 * groups + 4;
     uint64_t left = body < in.size() ? in.size() - body : 0, total = 0;
     const bool has_index = codes_end + 1 + index_bytes <= in.size();
@@ -60,7 +60,7 @@ Bytes mended(Bytes head, int stage, const Form& f) {
     if (bits.overrun()) throw DataError(kStatusTruncated, "codes");
     const uint64_t position = bits.position, end = 4 + (position + 7) / 8;
     if (position & 7) head[end - 1] &= static_cast<uint8_t>(0xff << (8 - (position & 7)));
-    return joined(head, end, f.geometry.substreams(), f.predicted ? kPredictedGroupSubstreams : kGroupSubstreams);
+    return joined(head, end, f.geometry.substreams());
 }
 
 // Payloads in blocks of exactly their size, so that reading past one is seen.

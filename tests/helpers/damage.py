@@ -10,7 +10,7 @@ from typing import Any
 import reference
 from reference.container import read_header, write_header
 from reference.crc import crc32c
-from reference.payload import GROUP, PREDICTED_GROUP, read_payload
+from reference.payload import GROUP, read_payload
 from vectors.explain import header_fields
 
 
@@ -50,14 +50,28 @@ def resealed(blob: bytes, stage: int, damage: Callable[[list[bytearray]], None])
     )
     changed = [bytearray(substream) for substream in substreams]
     damage(changed)
-    each = PREDICTED_GROUP if header.prediction else GROUP
-    groups = [b"".join(changed[i : i + each]) for i in range(0, count, each)]
+    groups = [b"".join(changed[i : i + GROUP]) for i in range(0, count, GROUP)]
     head = struct.unpack_from("<I", payload)[0]
     body = payload[: head - 4 - 4 * len(groups)] + b"".join(struct.pack("<I", crc32c(group)) for group in groups)
     payloads[stage - 1] = body + struct.pack("<I", crc32c(body)) + b"".join(groups)
     stages = list(header.stages)
     stages[stage - 1] = stages[stage - 1][0], crc32c(body)
     return write_header(replace(header, stages=tuple(stages))) + b"".join(payloads)
+
+
+def regrouped(blob: bytes, each: int) -> bytes:
+    """The container whose stage 1 has a crc for so many sub-streams, everything around them written anew."""
+    header, at = read_header(blob)
+    (size, crc), count = header.stages[0], header.grid.substreams
+    payload = blob[at : at + size]
+    _, substreams = read_payload(payload, header.stage_key(1), crc, count, reference.load_tables())
+    groups = [b"".join(substreams[i : i + each]) for i in range(0, count, each)]
+    codes_and_index = payload[4 : struct.unpack_from("<I", payload)[0] - 4 - 4 * -(-count // GROUP)]
+    head = struct.pack("<I", 4 + len(codes_and_index) + 4 * len(groups) + 4) + codes_and_index
+    head += b"".join(struct.pack("<I", crc32c(group)) for group in groups)
+    changed = head + struct.pack("<I", crc32c(head)) + b"".join(groups)
+    stages = ((len(changed), crc32c(head)), *header.stages[1:])
+    return write_header(replace(header, stages=stages)) + changed + blob[at + size :]
 
 
 def with_head(blob: bytes, stage: int, change: Callable[[bytearray], None]) -> bytes:

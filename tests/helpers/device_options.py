@@ -39,10 +39,29 @@ CASES: dict[str, tuple[str, tuple[int, ...], str, dict[str, Any], int]] = {
     "float-mask": ("textured", (60, 44), "float32", {"quality": 5, "step": 0.25, "effort": 1, "axes": "yx"}, 3),
     "float-bounded": ("textured", (60, 44), "float32", {"max_error": 1.0, "stages": 3, "step": 0.25, "effort": 1}, 0),
 }
+# The same with predicted blocks, at effort 3 unless they say another.
+PREDICTED: dict[str, tuple[str, tuple[int, ...], str, dict[str, Any], int]] = {
+    "predicted-psnr": ("edges", (3, 90, 130), "uint16", {"psnr": 45, "effort": 2}, 0),
+    "predicted-searched": ("edges", (5, 80, 100), "uint8", {"qstep": 6, "stages": 4}, 0),
+    "predicted-quality": ("edges", (140, 150), "int16", {"quality": 20}, 0),
+    "predicted-ratio": ("edges", (2, 140, 70), "uint16", {"ratio": 20, "effort": 2}, 0),
+    "predicted-times": ("textured", (5, 40, 44), "uint16", {"psnr": 40, "axes": "tyx", "slice_axis": "t"}, 2),
+    "predicted-bounded": ("textured", (40, 144), "uint8", {"max_error": 3, "stages": 3, "effort": 2}, 0),
+    "predicted-exact-part": ("edges", (3, 60, 90), "uint16", {"qstep": 900, "roi_quality": "lossless"}, 2),
+    "predicted-colour": ("textured", (40, 90, 3), "uint8", {"quality": 20, "axes": "yxc"}, 0),
+    "predicted-padded": ("half", (3, 64, 70), "uint16", {"psnr": 45, "padding": 0}, 0),
+    "predicted-float": ("smooth", (2, 60, 44), "float32", {"psnr": 45, "step": 0.05}, 0),
+    "predicted-imaged": ("smooth", (600, 320), "uint8", {"qstep": 60}, 0),
+    "predicted-nowhere": ("constant", (2, 40, 50), "uint8", {"qstep": 4, "verify": False}, 0),
+}
 
 
 def case(name: str) -> tuple[NDArray[Any], dict[str, Any]]:
-    kind, shape, dtype, options, classes = CASES[name]
+    if name in PREDICTED:
+        kind, shape, dtype, options, classes = PREDICTED[name]
+        options = {"prediction": True, "effort": 3} | options
+    else:
+        kind, shape, dtype, options, classes = CASES[name]
     array = make(kind, shape, dtype, 7)
     if classes:
         options = options | {"roi": make_roi(array, options.get("axes", "zyx"), classes, 3)}

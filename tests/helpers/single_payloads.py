@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from reference.crc import crc32c
+from reference.payload import GROUP
 
 from helpers.damage import header_of, with_crc
 from mmip_gpu.container.header import Header
@@ -54,7 +55,7 @@ def resealed_payload(
         parameters(kept)
     if bodies:
         bodies(streams)
-    groups = [b"".join(streams[i : i + 8]) for i in range(0, substreams, 8)]
+    groups = [b"".join(streams[i : i + GROUP]) for i in range(0, substreams, GROUP)]
     body = struct.pack("<I", len(kept)) + kept + b"\x20"
     body += b"".join(struct.pack(">I", len(stream) - 1) for stream in streams)
     body += b"".join(struct.pack("<I", crc32c(group)) for group in groups)

@@ -11,7 +11,7 @@ from .codes import read_codes, write_codes
 from .container import require
 from .crc import crc32c
 
-GROUP, PREDICTED_GROUP = 8, 4  # sub-streams that share a crc; of a stage of a container with predictions
+GROUP = 4  # sub-streams that share a crc
 
 
 def read_payload(payload, stage, head_crc, count, tables):
@@ -19,7 +19,7 @@ def read_payload(payload, stage, head_crc, count, tables):
     reader = open_head(payload, head_crc)
     codes = read_codes(reader, stage, tables)
     reader.align()
-    return codes, read_substreams(payload, reader, count, PREDICTED_GROUP)
+    return codes, read_substreams(payload, reader, count)
 
 
 def read_parameters(payload, head_crc, count):
@@ -29,7 +29,7 @@ def read_parameters(payload, head_crc, count):
     (size,) = struct.unpack_from("<I", payload, 4)
     require(8 * (8 + size) < reader.end, f"{size} bytes of parameters")
     reader.position = 8 * (8 + size)
-    return payload[8 : 8 + size], read_substreams(payload, reader, count, GROUP)
+    return payload[8 : 8 + size], read_substreams(payload, reader, count)
 
 
 def open_head(payload, head_crc):
@@ -42,14 +42,13 @@ def open_head(payload, head_crc):
     return BitReader(payload[: head_bytes - 4], 4)
 
 
-def read_substreams(payload, reader, count, least):
-    """The bytes of every sub-stream; the reader stands at index_bits. Groups have GROUP of them, or `least`."""
+def read_substreams(payload, reader, count):
+    """The bytes of every sub-stream; the reader stands at index_bits."""
     head_bytes, width = reader.end // 8 + 4, reader.raw(8)
     require(width <= 32, f"index_bits {width}")
     sizes = [1 + reader.raw(width) for _ in range(count)]
     position = reader.align()
-    each = least if position + 4 * -(-count // GROUP) != head_bytes - 4 else GROUP
-    groups = -(-count // each)
+    groups = -(-count // GROUP)
     require(position + 4 * groups == head_bytes - 4, "head_bytes")
     require(head_bytes + sum(sizes) == len(payload), "the index does not add up to the payload")
     crcs = struct.unpack_from(f"<{groups}I", payload, position)
@@ -58,7 +57,7 @@ def read_substreams(payload, reader, count, least):
         substreams.append(payload[position : position + size])
         position += size
     for group, stated in enumerate(crcs):
-        require(crc32c(b"".join(substreams[each * group : each * group + each])) == stated, "group crc")
+        require(crc32c(b"".join(substreams[GROUP * group : GROUP * group + GROUP])) == stated, "group crc")
     return substreams
 
 

@@ -12,11 +12,13 @@ import pytest
 import zarr
 from helpers.stage_stores import arrays, chunks_of
 from helpers.standin_buffers import CONFIG, DeviceBuffer, held
+from reference.payload import GROUP
 from zarr.abc.codec import ArrayBytesCodecPartialDecodeMixin
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
+from mmip_gpu.stage_arrays import device_encoding
 from mmip_gpu.stage_arrays.device_decoding import StageRegion, decode_stages
 from mmip_gpu.stage_arrays.device_encoding import encode_stages
 from numcodecs_plugin import StageCodec
@@ -119,7 +121,7 @@ def resealed(codec: StageCodec, data: bytes, shape: tuple[int, ...]) -> bytes:
     found = _core.PayloadHead(
         np.frombuffer(payload, np.uint8), len(payload), math.prod(tiles), kind, codec.dc_image, False
     )
-    edges = [*found.offsets[:-1:8].tolist(), len(payload)]
+    edges = [*found.offsets[:-1:GROUP].tolist(), len(payload)]
     crcs = b"".join(_core.crc32c(payload[a:b]).to_bytes(4, "little") for a, b in pairwise(edges))
     payload[head - 4 - len(crcs) : head - 4] = crcs
     payload[head - 4 : head] = _core.crc32c(payload[: head - 4]).to_bytes(4, "little")
@@ -193,6 +195,33 @@ def test_columns_that_no_chunk_decodes_to(stage: int, change: Callable[[np.ndarr
     with pytest.raises(mmip.InvalidArgument) as found:
         encode_stages(codec, [held(good), held(array)])
     assert str(found.value) == str(on_host.value)
+
+
+def test_predictions_of_many_substreams_are_coded_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty sub-streams with predictions: the host is not asked."""
+    codec = StageCodec(2, 1, (1, 4, 4), (0, 20, 63))
+    array = np.random.default_rng(5).integers(-3, 4, (3, 4, 70, 40, codec.columns)).astype(np.int32)
+    array[..., 0] = 0
+    array[:, 1::2, :, :, 0] = 256 * 35
+    expected = codec.encode_array(array)
+    monkeypatch.setattr(device_encoding, "encode_stage", pytest.fail)
+    assert encode_stages(codec, [held(array)]) == [expected]
+
+
+def test_the_mark_of_predictions_in_a_chunk_of_deep_cells() -> None:
+    """A chunk of flat cells whose head fits one of deep cells as well: its predictions are refused."""
+    flat, deep = StageCodec(2, 1, (1, 4, 4), (0, 20, 63)), StageCodec(2, 8, (1, 4, 4), (0, 20, 511))
+    array = np.zeros((1, 2, 8, 8, flat.columns), np.int32)
+    array[:, 1, :, :, 0] = 256 * 35
+    data = flat.encode_array(array)
+    assert data is not None
+    part = StageRegion(held(np.frombuffer(data, np.uint8)), array.shape, tuple(slice(0, n) for n in array.shape))
+    assert np.array_equal(decode_stages(flat, [part])[0], array)
+    with pytest.raises(mmip.CorruptData, match="predictions of 3D blocks"):
+        deep.decode_bytes(data, array.shape)
+    found = decode_stages(deep, [part])[0]
+    assert isinstance(found, mmip.CorruptData)
+    assert "predictions of 3D blocks" in str(found)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -56,7 +56,7 @@ def test_parts_equal_what_is_selected_from_all(kind: str, data: st.DataObject) -
 
 @pytest.fixture(scope="module")
 def large() -> tuple[Counting, dict[str, np.ndarray]]:
-    """One chunk of 64 deep tiles, eight groups of them in a stage, coded well enough to be large."""
+    """One chunk of 64 deep tiles, 16 groups of them in a stage, coded well enough to be large."""
     store = Counting()
     volume = np.random.default_rng(0).normal(1000, 90, (64, 128, 128)).astype(np.uint16)
     mmip.write_zarr(volume, store, quality=60, effort=1, verify=False, cell_depth=8, chunks=volume.shape, threads=1)
@@ -167,8 +167,8 @@ def test_sizes_that_no_chunk_has_are_not_believed() -> None:
     at = data.index(b"\x20\x20") + 2
     payload = data[at:]
     head_bytes = int.from_bytes(payload[:4], "little")
-    code_bytes = head_bytes - 4 - 4 - 4 * 8 - 1  # 64 sub-streams of a byte: an index without bits
-    head = payload[: 4 + code_bytes] + bytes([32]) + b"\xff" * 4 * 64 + bytes(4 * 8)
+    code_bytes = head_bytes - 4 - 4 - 4 * 16 - 1  # 64 sub-streams of a byte: an index without bits
+    head = payload[: 4 + code_bytes] + bytes([32]) + b"\xff" * 4 * 64 + bytes(4 * 16)
     head = (len(head) + 4).to_bytes(4, "little") + head[4:]
     head += crc32c(head).to_bytes(4, "little")
     hostile = data[:at] + head + bytes(5000)
@@ -184,6 +184,5 @@ def test_boxes_have_the_groups_of_their_substreams() -> None:
         box = [int(edge) for n in counts for edge in np.sort(rng.choice(n + 1, 2, replace=False))]
         number = np.arange(np.prod(counts)).reshape(counts)
         inside = number[tuple(slice(a, b) for a, b in [*pairwise(box)][::2])]
-        for size in (4, 8):
-            every = groups.Groups([(n, n + 1) for n in range(-(-number.size // size))], [], size)
-            assert [n for n, _ in every.within(box, counts)] == sorted({n // size for n in inside.reshape(-1).tolist()})
+        every = groups.Groups([(n, n + 1) for n in range(-(-number.size // 4))], [])
+        assert [n for n, _ in every.within(box, counts)] == sorted({n // 4 for n in inside.reshape(-1).tolist()})

@@ -44,6 +44,26 @@ def line(shape, dtype):
     return ((walk - walk.min()) / np.ptp(walk) * 120).astype(dtype)
 
 
+@pytest.mark.parametrize(("shape", "axes"), [((10**5, 1, 1), "zyx"), ((10**4, 1, 10), "tyx")])
+@pytest.mark.parametrize("target", [{"lossless": True, "stages": 3}, {"quality": 10}, {"psnr": 45}], ids=str)
+def test_choices_of_thin_arrays_take_a_part_of_them(shape, axes, target, monkeypatch):
+    sizes, analyzed = [], HostSamples.analyzed
+
+    def counted(self, plan, **options):
+        sizes.append(self.array.size)
+        return analyzed(self, plan, **options)
+
+    monkeypatch.setattr(HostSamples, "analyzed", counted)
+    array = np.random.default_rng(5).integers(0, 256, shape).astype(np.uint8)
+    blob = mmip.encode(array, axes=axes, **target)
+    parts = [size for size in sizes if size < array.size]
+    assert max(parts) <= array.size / 10
+    assert len(sizes) - len(parts) <= (0 if "lossless" in target else 3)
+    assert len(blob) <= mmip.max_encoded_size(array.shape, array.dtype)
+    if "lossless" in target:
+        assert np.array_equal(mmip.decode(blob), array)
+
+
 @pytest.mark.parametrize(("shape", "axes"), SHAPES)
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: next(iter(target)))

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu._core import GROUP_SUBSTREAMS
 from mmip_gpu.device.decode.payload_heads import DecodingTables, PayloadHead
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.tiles import CodingOrders, cells_of, scratch_bytes
-from mmip_gpu.transform.groups import group_size
 
 __all__ = ["ChunkSubstreams", "SubstreamBatch", "is_restored"]
 
@@ -82,10 +82,9 @@ class SubstreamBatch:
         last = np.array([len(head.offsets) - 1 for head in heads.values()])
         start = offsets[first[of_head] + substream]
         record["data"][chosen], record["bytes"][chosen] = start + at, offsets[first[of_head] + substream + 1] - start
-        each = np.array([group_size(len(h.offsets) - 1, len(h.group_crcs)) for h in heads.values()])[of_head]
-        group = substream // each
-        start = offsets[first[of_head] + group * each]
-        end = offsets[first[of_head] + np.minimum((group + 1) * each, last[of_head])]
+        group = substream // GROUP_SUBSTREAMS
+        start = offsets[first[of_head] + group * GROUP_SUBSTREAMS]
+        end = offsets[first[of_head] + np.minimum((group + 1) * GROUP_SUBSTREAMS, last[of_head])]
         groups["data"][chosen], groups["bytes"][chosen] = start + at, end - start
         groups["crc"][chosen], groups["tiles"][chosen] = crcs[first_crc[of_head] + group], 1
         groups["stage"][chosen] = stage or self.items["stages"][item] + 1

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmip_gpu._core import DC_IMAGE_UNIT, MAX_CLASSES, SEARCH_ROUGH
+from mmip_gpu.device.decode.synthesis import Synthesizer
 from mmip_gpu.device.encode.search import Search
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.contracts import contract
@@ -20,7 +21,7 @@ from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["Source", "analyze"]
+__all__ = ["Analyzed", "Source", "analyze", "source_items"]
 
 
 @dataclass(frozen=True)
@@ -35,19 +36,35 @@ class Source:
     offset: int
 
 
+@dataclass(frozen=True)
+class Analyzed:
+    """Coefficients, and sums: (tiles, classes, 8) of int64, which `Chunk.settle_sums` takes.
+
+    `predictions` are those that a search found of blocks which may have some, in coding order; None without a search.
+    """
+
+    indices: Indices
+    sums: DeviceArray
+    predictions: DeviceArray | None = None
+
+
 @contract(
     reads="planes_dev and cells_dev of the sources",
-    writes="indices_dev; sums_dev by tile and class",
+    writes="indices_dev; sums_dev by tile and class; predictions_dev of a search",
     kernels=["analyze_planes", "analyze_volumes"],
 )
 def analyze(
-    batch: Batch, sources: Sequence[Source], rounding: int, search: int, passes: int = 1
-) -> tuple[Indices, DeviceArray]:
-    """Transform, choose and quantize; returns coefficients, and sums: (tiles, classes, 8) of int64.
+    batch: Batch,
+    sources: Sequence[Source],
+    rounding: int,
+    search: int,
+    passes: int = 1,
+    synthesizer: Synthesizer | None = None,
+) -> Analyzed:
+    """Transform, choose and quantize.
 
-    `Chunk.settle_sums` takes the sums.
-
-    Each pass after the first decides by the code lengths that the one before would write.
+    Each pass after the first decides by the code lengths that the one before would write. Where blocks of the chunks
+    may be predicted, it tries predictions from what the `synthesizer` restores of that pass.
 
     Raises
     ------
@@ -58,32 +75,43 @@ def analyze(
     if len(depths) != 1:
         raise InvalidArgument(f"cell depths {sorted(depths)} in one batch: expected one")
     executor = batch.executor
-    indices = Indices(
-        modes=executor.empty(batch.cells, np.uint8),
-        classes=executor.empty(batch.cells, np.uint8),
-        dcs=executor.empty(batch.cells, np.int32),
-        counts=executor.empty(batch.cells, np.uint16),
-        positions=executor.empty(batch.entries, np.uint16),
-        values=executor.empty(batch.entries, np.int32),
-    )
-    items = _source_items(batch, sources, rounding, search)
+    found = Analyzed(_empty_indices(batch), executor.zeros(0, np.int64))
+    items = source_items(batch, sources, rounding, search)
     by_lengths = Search(batch) if search >= SEARCH_ROUGH else None
     for done in range(passes):
+        trials: dict[str, DeviceArray] = {}
+        if done and by_lengths is not None:
+            by_lengths.learn(found.indices)
+            if batch.predicted and synthesizer is not None:
+                trials["earlier"] = synthesizer.restore(batch, found.indices)
+                trials["predictions"] = executor.empty(batch.cells, np.uint8)
         sums_of_class = struct_dtype("IndexSums").itemsize // 8
         sums = executor.zeros((batch.tiles.size, MAX_CLASSES, sums_of_class), np.int64)
-        arrays = {"sources": items, "sums": sums, **vars(indices)}
+        found = Analyzed(found.indices, sums, trials.get("predictions"))
+        arrays = {"sources": items, "sums": sums, **vars(found.indices)}
         addresses = {name: executor.address(array) for name, array in arrays.items()}
-        if by_lengths is None:
-            kernel = "analyze_planes" if depths == {1} else "analyze_volumes"
-            executor.launch(kernel, groups=batch.superblocks, **batch.addresses(), **addresses)
+        if by_lengths is not None:
+            by_lengths.run(**trials, **addresses)
             continue
-        if done:
-            by_lengths.learn(indices)
-        by_lengths.run(**addresses)
-    return indices, sums
+        kernel = "analyze_planes" if depths == {1} else "analyze_volumes"
+        executor.launch(kernel, groups=batch.superblocks, **batch.addresses(), **addresses)
+    return found
 
 
-def _source_items(batch: Batch, sources: Sequence[Source], rounding: int, search: int) -> DeviceArray:
+def _empty_indices(batch: Batch) -> Indices:
+    empty = batch.executor.empty
+    return Indices(
+        modes=empty(batch.cells, np.uint8),
+        classes=empty(batch.cells, np.uint8),
+        dcs=empty(batch.cells, np.int32),
+        counts=empty(batch.cells, np.uint16),
+        positions=empty(batch.entries, np.uint16),
+        values=empty(batch.entries, np.int32),
+    )
+
+
+def source_items(batch: Batch, sources: Sequence[Source], rounding: int, search: int) -> DeviceArray:
+    """The sources as the kernels take them."""
     address = batch.executor.address
     items = np.zeros(len(sources), struct_dtype("SampleItem"))
     for item, source, shape in zip(items, sources, batch.shapes, strict=True):

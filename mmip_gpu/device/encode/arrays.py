@@ -34,7 +34,7 @@ from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = ["SAMPLE_BYTES", "Planner", "Sampler", "containers_on_device", "encode_arrays", "host_arrays", "own_array"]
 
-SAMPLE_BYTES = 24  # entries, tokens, their places, colour, decoded samples
+SAMPLE_BYTES = 28  # entries, tokens, their places, colour, R2, decoded samples
 
 Sampler = Callable[[Any, str | None], Samples]
 """From ``roi=`` and ``axes=`` to the samples of an array, with the classes of their voxels."""

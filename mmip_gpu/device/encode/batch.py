@@ -6,7 +6,8 @@ group. They give the payloads that it gives of the same arrays; the contract of 
 may differ in everything. Scratch: 8 bytes a sample (entries and tokens), about 30 a cell of 64 or 512 samples, 10 a
 cell and stage, 96 KB a payload and copy of its histograms (at most 64 MiB unless the batch itself is larger), 4 a
 sample of colour and 4 of float32; with corrections the decoded samples and 5 bytes a sample; what padding takes
-(device/encode/masks.py); at efforts 2 and 3 what device/encode/search.py states.
+(device/encode/masks.py); at efforts 2 and 3 what device/encode/search.py states, with predictions what
+device/encode/closing.py does, and 4 bytes a sample more before the last pass.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from dataclasses import dataclass, replace
 
 from mmip_gpu._core import SEARCH_NONE
 from mmip_gpu.device.decode.synthesis import Synthesizer
-from mmip_gpu.device.encode.analysis import analyze
+from mmip_gpu.device.encode.analysis import analyze, source_items
 from mmip_gpu.device.encode.cell_classes import cell_classes
 from mmip_gpu.device.encode.chunks import Chunk, alike_chunks, check_chunks, refusal
+from mmip_gpu.device.encode.closing import close_predictions, without_needless_predictions
 from mmip_gpu.device.encode.component_planes import component_planes
 from mmip_gpu.device.encode.dc_images import code_dc_images
 from mmip_gpu.device.encode.masks import fill_padding
 from mmip_gpu.device.encode.prepare import PreparedBatch, prepare_batch
 from mmip_gpu.device.encode.quantized import QuantizedBatch
-from mmip_gpu.device.encode.side_information import side_information
+from mmip_gpu.device.encode.settling import fit_weights, settle_masked
+from mmip_gpu.device.encode.side_information import closed_information, side_information
 from mmip_gpu.device.encode.statistics import sample_statistics
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import DeviceArray, Executor
@@ -117,13 +120,33 @@ def analyze_batch(
     statistics = prepared.statistics if masks is None else sample_statistics(batch.executor, filled_dev)
     offsets = [sample_offset(planes, found) for planes, found in zip(filled_dev, statistics, strict=True)]
     sources = component_planes(batch, filled_dev, cells_dev, offsets)
-    indices, sums_dev = analyze(batch, sources, rounding, *search)
+    analyzed = analyze(batch, sources, rounding, *search, synthesizer)
+    indices, sums_dev = analyzed.indices, analyzed.sums
+    predicted = batch.predicted
+    weights = fit_weights(batch, indices, masks) if predicted and masks is not None else None
+    if masks is not None and weights is not None:
+        settle_masked(batch, indices, masks, weights)
     has_dc_images = batch.shapes[0].plan.dc_image
     dc_images = code_dc_images(batch, indices, rounding, *search, synthesizer) if has_dc_images else None
     side = side_information(prepared, offsets, sums_dev, search[0], dc_images)
-    return QuantizedBatch(
-        batch, planes_dev, cells_dev, indices, masks, dc_images, side, prepared.read_floats, synthesizer
+    floats = prepared.read_floats
+    quantized = QuantizedBatch(
+        batch, planes_dev, cells_dev, indices, masks, dc_images, side, floats, synthesizer, weights=weights
     )
+    if predicted:
+        _close(quantized, source_items(batch, sources, rounding, search[0]), analyzed.predictions)
+    return quantized
+
+
+def _close(quantized: QuantizedBatch, sources_dev: DeviceArray, searched_dev: DeviceArray | None) -> None:
+    """Close the predictions of a batch, of which all else is done."""
+    batch, synthesizer, side = quantized.batch, quantized.synthesizer, quantized.side_information
+    recon = [one.recon for one in side]
+    quantized.predictions, sums_dev = close_predictions(
+        batch, synthesizer, sources_dev, quantized.indices, searched_dev, quantized.masks, recon
+    )
+    quantized.side_information = closed_information(batch, side, sums_dev, quantized.dc_images)
+    quantized.batch = without_needless_predictions(batch, quantized.predictions)
 
 
 @contract(reads="indices_dev, masks_dev; planes_dev", writes="payloads of the host; decoded_dev, with corrections")

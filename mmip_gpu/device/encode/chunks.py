@@ -59,9 +59,7 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
     samples = np.dtype(dtype)
     if samples.name not in DTYPES or (samples == np.float32) == (plan.config.step is None):
         return f"samples of {samples}"
-    if plan.units:
-        return "channels with steps of their own"
-    return "predicted blocks" if plan.predicts else None
+    return "channels with steps of their own" if plan.units else None
 
 
 def check_chunks(chunks: Sequence[Chunk]) -> None:
@@ -83,5 +81,5 @@ def alike_chunks(chunks: Sequence[Chunk]) -> list[ChunkGroup]:
     return groups
 
 
-def _shared_by_launches(plan: ChunkPlan) -> tuple[int, int, int, bool, bool]:
-    return plan.depth, *plan.search, plan.correction is not None, plan.dc_image
+def _shared_by_launches(plan: ChunkPlan) -> tuple[int, int, int, bool, bool, bool]:
+    return plan.depth, *plan.search, plan.correction is not None, plan.dc_image, plan.predicts

@@ -17,7 +17,6 @@ from mmip_gpu._core import (
     CORRECTION_ALPHABET,
     CORRECTION_CLASSES,
     DC_WEIGHTS,
-    GROUP_SUBSTREAMS,
     choose_codes,
     join_payloads,
 )
@@ -145,7 +144,6 @@ def _tile_records(batch: Batch) -> tuple[NDArray[Any], int]:
 def _payload_records(batch: Batch) -> NDArray[Any]:
     payloads = np.zeros(len(batch.shapes), struct_dtype("PayloadItem"))
     payloads["streams"] = np.bincount(batch.tiles["chunk"], minlength=len(batch.shapes))
-    payloads["group_size"] = GROUP_SUBSTREAMS
     groups = groups_of(payloads)
     payloads["first_stream"] = np.cumsum(payloads["streams"]) - payloads["streams"]
     payloads["first_group"] = np.cumsum(groups) - groups

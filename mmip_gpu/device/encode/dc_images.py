@@ -54,8 +54,9 @@ def code_dc_images(
     images = Batch(executor, [kinds[id(shape)] for shape in batch.shapes], batch.threads)
     samples = [executor.empty((s.layout.planes, *s.layout.volume), np.int32) for s in images.shapes]
     _launch(batch, "dcs_to_image", indices, samples, None)
-    coded, sums = analyze(images, [Source(array, None, 0) for array in samples], rounding, search, passes)
-    settled = images.settle_sums(executor.download(sums), search)
+    analyzed = analyze(images, [Source(array, None, 0) for array in samples], rounding, search, passes)
+    coded = analyzed.indices
+    settled = images.settle_sums(executor.download(analyzed.sums), search)
     limits = -COMPONENT_LIMIT, COMPONENT_LIMIT
     points = [Reconstruction(np.dtype(np.int32), 0, recon, limits) for recon, _ in settled]
     decoded = synthesizer.planes(images, coded, points)
@@ -75,6 +76,7 @@ def _image_shape(shape: ChunkShape) -> ChunkShape:
         steps=((DC_IMAGE_UNIT * STEP_ONE,) * len(plan.steps[0]),),
         correction=None,
         dc_image=False,
+        prediction=False,
         choice_steps=None,
     )
     return ChunkShape(PlaneLayout.of((shape.layout.planes, *shape.grid), image.axes), image, is_dc_image=True)

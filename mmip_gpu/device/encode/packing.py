@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import DC_WEIGHTS, PREDICTION_SYMBOLS, choose_codes, join_payloads
 from mmip_gpu.device.encode.masks import PaddingMasks
+from mmip_gpu.device.encode.settling import fit_weights, settle_masked
 from mmip_gpu.device.layouts.structs import KERNEL_LANES
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import DeviceArray
@@ -36,13 +37,15 @@ def pack(
     *,
     settles: bool = True,
     predictions: DeviceArray | None = None,
+    weights: list[list[int]] | None = None,
 ) -> list[list[bytes]]:
     """Pack the stages of every chunk; all chunks of the batch have a DC image, or none has.
 
-    With `settles`, the `indices` of blocks that are masked everywhere change. `predictions` has those of the cells of a
-    batch that may have some, in raster order of their tiles.
+    With `settles`, the `indices` of blocks that are masked everywhere change, unless the `weights` of DC prediction
+    are given: then they are settled. `predictions` has those of the cells of a batch that may have some, in raster
+    order of their tiles.
     """
-    return _Packer(batch, indices, masks, settles, predictions).run()
+    return _Packer(batch, indices, masks, settles and weights is None, predictions, weights).run()
 
 
 @contract(reads="indices_dev", writes="histograms of the host; densities_dev")
@@ -61,8 +64,10 @@ class _Packer:
         masks: PaddingMasks | None,
         settles: bool,
         predictions: DeviceArray | None,
+        weights: list[list[int]] | None = None,
     ) -> None:
         self._batch, self._indices, self._executor = batch, indices, batch.executor
+        self._given_weights = weights
         executor = batch.executor
         self._arrays: dict[str, DeviceArray] = {  # None: nothing of it in this batch
             "modes": indices.modes,
@@ -82,7 +87,7 @@ class _Packer:
             "predictions": predictions,
             "listed": executor.empty(batch.cells, np.uint16) if batch.predicted else None,
         }
-        self._masked, self._settles = masks is not None, settles
+        self._masks, self._settles = masks, settles
         if masks is not None:
             self._arrays |= vars(masks)
 
@@ -114,39 +119,22 @@ class _Packer:
     @contract(
         reads="dcs_dev, classes_dev; masks_dev",
         writes="residuals_dev, contexts_dev, codes_dev of masks; bins_dev",
-        kernels=["settle_blocks", "settle_dcs", "count_masks", "dc_residuals", "count_dcs"],
+        kernels=["count_masks", "dc_residuals", "count_dcs"],
     )
     def _list_dcs(self) -> None:
         batch, executor, arrays = self._batch, self._executor, self._arrays
-        self._weights = self._fit_weights()
+        self._weights = self._given_weights or fit_weights(batch, self._indices, self._masks)
         arrays["weights"] = executor.upload(np.array(self._weights, np.int8))
         arrays["dc_values"] = executor.empty(batch.cells, np.int64)
         arrays["errors"] = executor.empty(batch.cells, np.uint32)
         names = ("weights", "dcs", "classes", "errors", "residuals", "contexts")
         scratch = executor.address(arrays["dc_values"])
-        if self._masked and self._settles:
-            arrays["settled"] = executor.empty(batch.cells, np.uint8)
-            self._launch_batch("settle_blocks", batch.superblocks, "hidden", "modes", "counts", "settled")
-            read = ("settled", "weights", "classes", "dcs")
-            self._launch_batch("settle_dcs", batch.tiles.size, *read, values=scratch)
-        if self._masked:
+        if self._masks is not None:
+            if self._settles:
+                settle_masked(batch, self._indices, self._masks, self._weights)
             self._launch_batch("count_masks", batch.tiles.size, "places", "frames", "codes")
         self._launch_batch("dc_residuals", batch.tiles.size, *names, values=scratch)
         self._launch_tiles("count_dcs", *_DC_SYMBOLS, "bins", **self._histogram_fields())
-
-    @contract(reads="dcs_dev, classes_dev, hidden_dev", writes="prediction weights of the host", waits=True)
-    def _fit_weights(self) -> list[list[int]]:
-        """Fit the prediction weights of every chunk: least squares on the host, in the one order that the core has."""
-        batch = self._batch
-        wanted = [self._indices.dcs, self._indices.classes, *([self._arrays["hidden"]] if self._masked else [])]
-        dcs, classes, *more = self._executor.download_all(wanted)
-        hidden = more[0] if more else None
-        weights = []
-        for index, (shape, first) in enumerate(zip(batch.shapes, batch.first_cell, strict=True)):
-            part = slice(first, first + shape.cells)
-            masked = None if hidden is None or shape.plan.padding is None else hidden[part]
-            weights.append(batch.chunk_of(index).fit_weights(dcs[part], classes[part], masked))
-        return weights
 
     @contract(
         reads="modes_dev, counts_dev, positions_dev, values_dev; predictions_dev",
@@ -162,7 +150,7 @@ class _Packer:
         self._launch_batch("list_tokens", batch.superblocks, *names, **fields)
         read = ("modes", "nonzeros", "densities", "headers", "bins")
         self._launch_batch("list_headers", batch.superblocks, *read, **fields)
-        if batch.predicted:
+        if self._arrays["predictions"] is not None:
             found = ("modes", "predictions", "listed", "bins")
             self._launch_batch("list_predictions", batch.superblocks, *found, **fields)
 
@@ -261,7 +249,7 @@ class _Packer:
         self._launch_batch("count_token_bits", batch.superblocks, *_LISTED, "runs")
         self._launch_batch("place_superblocks", batch.tiles.size, "runs", "palettes", "sizes")
         self._launch_batch("place_streams", batch.payloads.size, "sizes", "offsets", "totals")
-        if self._masked:
+        if self._masks is not None:
             names = ("places", "frames", "codes", "offsets", "output")
             self._launch_batch("write_masks", batch.tiles.size, *names)
         if self._has_dcs:

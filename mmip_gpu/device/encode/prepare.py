@@ -8,7 +8,7 @@ chunk.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -69,7 +69,8 @@ def _chunk_shapes(chunks: Sequence[Chunk]) -> list[ChunkShape]:
     for chunk in chunks:
         key = chunk.array.shape, id(chunk.plan)
         if key not in shape_of:
-            shape_of[key] = ChunkShape(chunk.plan.layout(chunk.array.shape), chunk.plan)
+            plan = replace(chunk.plan, prediction=chunk.plan.predicts)
+            shape_of[key] = ChunkShape(plan.layout(chunk.array.shape), plan)
     return [shape_of[chunk.array.shape, id(chunk.plan)] for chunk in chunks]
 
 

@@ -6,7 +6,7 @@ found for all of them, with shared launches, once. Bits are written only where b
 only where errors are asked for; `Synthesizer` makes them bit for bit as a decoder does.
 
 Held as long as the object: about 6 bytes a sample and 8 a cell (Indices), what padding takes, copies of planes that are
-not C-ordered, 4 bytes a sample of float32. Decoded planes are dropped when they are measured. Scratch beside theirs:
+not C-ordered, 4 bytes a sample of float32 and 4 of R2 with predictions. Decoded planes are dropped when they are measured. Scratch beside theirs:
 with several quality classes a copy of the samples, and 2 bytes for each.
 """
 
@@ -29,7 +29,7 @@ from mmip_gpu.device.encode.side_information import SideInformation
 from mmip_gpu.device.encode.statistics import differences
 from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch
-from mmip_gpu.device.tables.indices import Indices
+from mmip_gpu.device.tables.indices import Indices, Predictions
 from mmip_gpu.transform.loss import measured_error
 
 __all__ = ["QuantizedBatch"]
@@ -40,7 +40,8 @@ class QuantizedBatch:
     """The chunks of one launch, of which all have corrections or none, and all a DC image or none.
 
     By chunk: `planes_dev`, C-ordered, of integers (the indices of float32 samples); `cells_dev`, the class of every
-    cell or None; `read_floats`, which gives the planes of float32 samples in host memory.
+    cell or None; `read_floats`, which gives the planes of float32 samples in host memory. `predictions` are there where
+    blocks may have some, which the shapes of `batch` say; `weights` of DC prediction where masked blocks are settled.
     """
 
     batch: Batch
@@ -52,11 +53,14 @@ class QuantizedBatch:
     side_information: Sequence[SideInformation]
     read_floats: Sequence[Callable[[], NDArray[Any]] | None]
     synthesizer: Synthesizer
+    predictions: Predictions | None = None
+    weights: list[list[int]] | None = None
 
     @cached_property
     def payloads(self) -> list[list[bytes]]:
         """The payloads of all stages of every chunk but the corrections."""
-        found = pack(self.batch, self.indices, self.masks)
+        near = self.predictions.near if self.predictions is not None and self.batch.predicted else None
+        found = pack(self.batch, self.indices, self.masks, predictions=near, weights=self.weights)
         if self.dc_images is None:
             return found
         firsts = pack(self.dc_images.batch, self.dc_images.indices)
@@ -69,7 +73,7 @@ class QuantizedBatch:
             for p, s in zip(self.planes_dev, self.side_information, strict=True)
         ]
         mask = None if self.masks is None else self.masks.mask
-        return self.synthesizer.planes(self.batch, self.indices, points, mask)
+        return self.synthesizer.planes(self.batch, self.indices, points, mask, self.predictions)
 
     def corrections(self) -> tuple[list[bytes], list[DeviceArray]]:
         """(last payload of every chunk, planes that a decoder makes with it); all chunks have corrections."""

@@ -19,7 +19,7 @@ from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.indices import Indices
 
-__all__ = ["Search"]
+__all__ = ["Search", "learned"]
 
 _SUPERBLOCK_SAMPLES = 4096
 _WAVE = 8192  # superblocks of a launch
@@ -42,31 +42,51 @@ class Search:
             "first_rates": upload(first_rates),
         }
 
-    @contract(reads="indices_dev", writes="rates_dev, header_classes_dev", kernels=["header_classes"])
     def learn(self, indices: Indices) -> None:
         """Weigh from now on by the codes that these indices would be written with, and by their header classes."""
-        batch, executor = self._batch, self._executor
-        counts, densities = count_ac(batch, indices)
-        rates, first_rates = _chosen_rates(batch, counts)
-        classes = executor.empty(batch.spans, np.uint8)
-        addresses = {"densities": executor.address(densities), "header_classes": executor.address(classes)}
-        executor.launch("header_classes", groups=batch.superblocks, **batch.addresses(), **addresses)
-        self._arrays |= {"rates": executor.upload(rates), "first_rates": executor.upload(first_rates)}
-        self._arrays["header_classes"] = classes
+        self._arrays |= learned(self._batch, indices)
 
     @contract(
         reads="sources_dev; rates_dev, header_classes_dev",
         writes="indices_dev and sums_dev",
-        kernels=["search_planes", "search_volumes"],
+        kernels=["search_planes", "search_predicted", "search_volumes"],
     )
-    def run(self, **outputs: int) -> None:
-        """Analyze all superblocks; `outputs` are the addresses of the sources and of what is written."""
+    def run(self, earlier: DeviceArray | None = None, predictions: DeviceArray | None = None, **outputs: int) -> None:
+        """Analyze all superblocks; `outputs` are the addresses of the sources and of what is written.
+
+        `earlier` has R2 as an earlier pass leaves it, from which blocks are predicted, and `predictions` room for what
+        is found.
+        """
         batch = self._batch
         scratch = {name: self._executor.address(array) for name, array in self._arrays.items()}
         fields = {"header_classes": 0, **batch.addresses(), **scratch, **outputs}
         kernel = "search_planes" if batch.shapes[0].plan.depth == 1 else "search_volumes"
+        fields |= {"earlier": 0, "predictions": 0}
+        if earlier is not None and predictions is not None:
+            kernel = "search_predicted"
+            fields |= {"earlier": self._executor.address(earlier), "predictions": self._executor.address(predictions)}
         for first in range(0, batch.superblocks, _WAVE):
             self._executor.launch(kernel, groups=min(_WAVE, batch.superblocks - first), first=first, **fields)
+
+
+@contract(
+    reads="indices_dev",
+    writes="rates_dev with where those of each payload begin, header_classes_dev",
+    kernels=["header_classes"],
+)
+def learned(batch: Batch, indices: Indices) -> dict[str, DeviceArray]:
+    """What weighs blocks by the codes that these indices would be written with, and by their header classes."""
+    executor = batch.executor
+    counts, densities = count_ac(batch, indices)
+    rates, first_rates = _chosen_rates(batch, counts)
+    classes = executor.empty(batch.spans, np.uint8)
+    addresses = {"densities": executor.address(densities), "header_classes": executor.address(classes)}
+    executor.launch("header_classes", groups=batch.superblocks, **batch.addresses(), **addresses)
+    return {
+        "rates": executor.upload(rates),
+        "first_rates": executor.upload(first_rates),
+        "header_classes": classes,
+    }
 
 
 def _position_tables(batch: Batch) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:

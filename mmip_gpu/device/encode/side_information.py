@@ -13,8 +13,9 @@ from mmip_gpu.device.encode.dc_images import DcImages
 from mmip_gpu.device.encode.prepare import PreparedBatch
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import DeviceArray
+from mmip_gpu.device.tables.batches import Batch
 
-__all__ = ["SideInformation", "side_information"]
+__all__ = ["SideInformation", "closed_information", "side_information"]
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,26 @@ def side_information(
         SideInformation(offset, recon, errors, sample_range)
         for offset, (recon, errors), sample_range in zip(offsets, settled, prepared.sample_ranges, strict=True)
     ]
+    return _with_images(found, dc_images)
+
+
+@contract(reads="sums_dev of a close", writes="side information, with the errors that it leaves", waits=True)
+def closed_information(
+    batch: Batch, found: Sequence[SideInformation], sums_dev: DeviceArray, dc_images: DcImages | None
+) -> list[SideInformation]:
+    """Replace the errors of an analysis by those of its blocks as they are closed; all else stays."""
+    sums = batch.executor.download(sums_dev)
+    closed = [
+        replace(one, errors=batch.chunk_of(i).sum_errors(sums[batch.tiles["chunk"] == i], one.recon))
+        for i, one in enumerate(found)
+    ]
+    return _with_images(closed, dc_images)
+
+
+def _with_images(found: list[SideInformation], dc_images: DcImages | None) -> list[SideInformation]:
     if dc_images is None:
         return found
     return [
-        replace(one, errors=[one.errors[0] + error], dc_recon=recon)
+        replace(one, errors=[one.errors[0] + error, *one.errors[1:]], dc_recon=recon)
         for one, recon, error in zip(found, dc_images.recon, dc_images.errors, strict=True)
     ]

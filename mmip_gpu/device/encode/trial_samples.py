@@ -141,7 +141,8 @@ class DeviceAnalysis:
         array, image = samples.array, side.dc_recon
         loss = loss_record(plan, array.size, side.sample_range, sum(side.errors), reached)
         points = None if image is None else (image[0], image[1], image[2])
-        parts = CodedParts(payloads, side.offset, side.recon, points)
+        predicted = self.quantized.batch.shapes[self.index].plan.prediction
+        parts = CodedParts(payloads, side.offset, side.recon, points, predicted)
         header = transform_header(parts, plan, str(array.dtype), plan.layout(array.shape), loss)
         coded = Encoded(header, tuple(payloads))
         return unless_raw_is_smaller(coded, lambda: encode_raw(samples.on_host.array, plan)) if allow_raw else coded
@@ -173,7 +174,7 @@ def analyze_together(
     if taken:
         lane, rounding = samples[0].lane, PLAIN_ROUNDING if plain else ROUNDING
         chosen = [
-            replace(plan, choice_steps=None) if plain else plan for plan in plans
+            replace(plan, choice_steps=None, prediction=False) if plain else plan for plan in plans
         ]  # plain rounding chooses nothing
         chunks = [samples[i].chunk(chosen[i]) for i in taken]
         options: dict[str, Any] = {

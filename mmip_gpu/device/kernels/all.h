@@ -2,6 +2,7 @@
 #pragma once
 
 #include "device/kernels/blocks/analyze.h"
+#include "device/kernels/blocks/close.h"
 #include "device/kernels/columns.h"
 #include "device/kernels/corrections/corrections.h"
 #include "device/kernels/dc/dc_images.h"
@@ -38,6 +39,8 @@ using ReduceFlatKernel = SynthesisKernel<1, true>;
 using ReduceDeepKernel = SynthesisKernel<8, true>;
 using SynthesizePredictedKernel = SynthesisKernel<1, false, DecodeParams, true>;
 using ReducePredictedKernel = SynthesisKernel<1, true, DecodeParams, true>;
+using SearchPredictedKernel = SearchKernel<1, true>;
+using SynthesizeClosedKernel = SynthesisKernel<1, false, CodedParams, true>;
 using SynthesizePlanesKernel = SynthesisKernel<1, false, CodedParams>;
 using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
 
@@ -117,6 +120,11 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     X(read_columns, mmip::ReadColumnsKernel)                            \
     X(write_columns, mmip::WriteColumnsKernel)
 
+#define MMIP_CLOSING_KERNELS(X)                                         \
+    X(search_predicted, mmip::SearchPredictedKernel)                    \
+    X(close_tiles, mmip::CloseKernel)                                   \
+    X(synthesize_closed, mmip::SynthesizeClosedKernel)
+
 #define MMIP_BRICKS_KERNELS(X)                                          \
     X(read_residuals, mmip::ReadResidualsKernel)                        \
     X(add_cross, mmip::AddCrossKernel)                                  \
@@ -138,6 +146,7 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     M(checks, MMIP_CHECKS_KERNELS)                                      \
     M(decoding, MMIP_DECODING_KERNELS)                                  \
     M(predicted, MMIP_PREDICTED_KERNELS)                                \
+    M(closing, MMIP_CLOSING_KERNELS)                                    \
     M(bricks, MMIP_BRICKS_KERNELS)
 
 #define MMIP_ALL_KERNELS(X)                                             \
@@ -147,4 +156,5 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     MMIP_CHECKS_KERNELS(X)                                              \
     MMIP_DECODING_KERNELS(X)                                            \
     MMIP_PREDICTED_KERNELS(X)                                           \
+    MMIP_CLOSING_KERNELS(X)                                             \
     MMIP_BRICKS_KERNELS(X)

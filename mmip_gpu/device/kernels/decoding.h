@@ -134,9 +134,23 @@ struct CodedEntries {
     uint32_t count;
 
     MMIP_RULE Token operator[](uint32_t i) const { return {values[i], positions[i]}; }
+
+    // Those of stages 2 .. the item's last one, of a block of so many cells.
+    MMIP_RULE CodedEntries of_stages(const DecodeItem& item, int cells) const {
+        const int limit = cells * item.cuts[item.stages - 1];
+        uint32_t low = 0, high = count;
+        if (count == 0 || positions[count - 1] < limit) return *this;
+        while (low < high) {
+            const uint32_t middle = (low + high) / 2;
+            if (positions[middle] < limit) low = middle + 1;
+            else high = middle;
+        }
+        return {positions, values, low};
+    }
 };
 
-// What a synthesis of coefficients takes that were never a bitstream; DecodeTile::tokens is the tile's first entry.
+// What a synthesis of coefficients takes that were never a bitstream; DecodeTile::tokens is the tile's first entry, DecodeItem::stages
+// says of which stages.
 struct CodedParams {
     int64_t groups;
     const DecodeItem* items;
@@ -145,6 +159,8 @@ struct CodedParams {
     const int32_t* dc;                       // raster order
     const uint8_t* classes;                  // raster order
     const uint8_t* modes;                    // coding order
+    const uint8_t* predictions;              // coding order; of tiles whose blocks may have one
+    int32_t* restored;                       // R2 of these, see DecodeParams
     const uint64_t* mask;                    // raster order, a word a slice of a cell
     const uint16_t* counts;                  // coding order
     const uint16_t* positions;               // in the room of the block's cells
@@ -155,10 +171,11 @@ struct CodedParams {
     MMIP_RULE int lists(const DecodeItem&) const { return 1; }
     MMIP_RULE CodedEntries list(const DecodeTile& tile, const DecodeItem& item, int coding, int) const {
         const int64_t first = tile.tokens + static_cast<int64_t>(coding) * cell_coefficients(item.depth);
-        return {positions + first, values + first, counts[tile.base + coding]};
+        const CodedEntries all{positions + first, values + first, counts[tile.base + coding]};
+        return all.of_stages(item, block_shape(modes[tile.base + coding], item.depth).cells);
     }
 
-    MMIP_FIELDS(groups, items, tiles, group_tiles, dc, classes, modes, mask, counts, positions, values)
+    MMIP_FIELDS(groups, items, tiles, group_tiles, dc, classes, modes, predictions, restored, mask, counts, positions, values)
 };
 
 MMIP_RULE void put_sample(void* samples, int type, int64_t at, int32_t value) {

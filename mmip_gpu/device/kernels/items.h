@@ -21,9 +21,9 @@ struct ChunkItem {
 struct PayloadItem {
     int64_t first_stream, streams;           // in the arrays of sub-streams; 0: those of stage 1, or none
     int64_t first_symbol;                    // in the histograms and words; those of predictions stand before it
-    int64_t first_group, group_size;         // of sub-streams that share a crc; how many a full one has
+    int64_t first_group;                     // of sub-streams that share a crc
     int64_t body;                            // where its sub-streams begin, in bytes of the output
-    MMIP_FIELDS(first_stream, streams, first_symbol, first_group, group_size, body)
+    MMIP_FIELDS(first_stream, streams, first_symbol, first_group, body)
 };
 
 struct TileItem {

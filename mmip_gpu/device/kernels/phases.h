@@ -23,13 +23,19 @@ namespace mmip {
 // Lanes that a multiprocessor holds at least: bounds registers by 128, and keeps the compiler from spilling to hold more.
 constexpr int kResidentLanes = 512;
 
-template <class K, int phase = 0>
+// Phases first .. end - 1; halves of them, since compilers bound how deep templates nest.
+template <class K, int first = 0, int end = K::kPhases>
 MMIP_RULE void run_phases_of_lane(const typename K::Params& params, typename K::Shared& shared, int64_t group, int lane) {
-    K::template run<phase>(params, shared, group, lane);
+    if constexpr (end - first > 1) {
+        constexpr int middle = (first + end) / 2;
+        run_phases_of_lane<K, first, middle>(params, shared, group, lane);
+        run_phases_of_lane<K, middle, end>(params, shared, group, lane);
+    } else {
+        K::template run<first>(params, shared, group, lane);
 #if defined(__CUDA_ARCH__)
-    __syncthreads();
+        __syncthreads();
 #endif
-    if constexpr (phase + 1 < K::kPhases) run_phases_of_lane<K, phase + 1>(params, shared, group, lane);
+    }
 }
 
 template <class K, class = void>

@@ -18,10 +18,8 @@ from mmip_gpu._core import (
     CELL_AC,
     DC_ALPHABET,
     DC_CLASSES,
-    GROUP_SUBSTREAMS,
     HEADER_ALPHABET,
     HEADER_CLASSES,
-    PREDICTED_GROUP_SUBSTREAMS,
     PREDICTION_SYMBOLS,
     SEARCH_FAST,
     TOKEN_ALPHABET,
@@ -215,7 +213,6 @@ class Batch:
         payloads = np.zeros(stages.size, struct_dtype("PayloadItem"))
         payloads["streams"] = np.where(empty > 0, 0, np.repeat(tiles, ac_stages + 1))
         predicted = np.repeat(self.chunks["predicted"], ac_stages + 1)
-        payloads["group_size"] = np.where(predicted > 0, PREDICTED_GROUP_SUBSTREAMS, GROUP_SUBSTREAMS)
         predictions = PREDICTION_SYMBOLS * (stages == 2) * predicted
         symbols = np.where(stages == 1, _DC_SYMBOLS, _AC_SYMBOLS) + predictions
         for name, counts in (

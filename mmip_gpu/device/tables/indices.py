@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mmip_gpu.device.run.executors import DeviceArray
 
-__all__ = ["Indices"]
+__all__ = ["Indices", "Predictions"]
 
 
 @dataclass
@@ -24,3 +24,16 @@ class Indices:
     counts: DeviceArray
     positions: DeviceArray
     values: DeviceArray
+
+
+@dataclass
+class Predictions:
+    """The predictions of the blocks of a batch whose chunks may have some, and what they are made from.
+
+    Per cell: `coded` in coding order of its tile, `near` in raster order. `restored` has R2 (FORMAT.md section 4.5):
+    whole cells, tile after tile, [z][y][x] in a tile.
+    """
+
+    coded: DeviceArray
+    near: DeviceArray
+    restored: DeviceArray

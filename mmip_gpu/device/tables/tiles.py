@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu._core import MAGNITUDE_BYTES, PALETTE_BYTES, coding_order
+from mmip_gpu._core import GROUP_SUBSTREAMS, MAGNITUDE_BYTES, PALETTE_BYTES, coding_order
 from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.transform.plan import ChunkPlan
@@ -206,5 +206,5 @@ def cut_into_waves(sizes: NDArray[np.int64], limit: int) -> list[slice]:
 
 def groups_of(payloads: NDArray[np.void]) -> NDArray[np.int64]:
     """Groups of sub-streams of every payload."""
-    groups: NDArray[np.int64] = -(-payloads["streams"] // payloads["group_size"])
+    groups: NDArray[np.int64] = -(-payloads["streams"] // GROUP_SUBSTREAMS)
     return groups

@@ -155,26 +155,6 @@ std::vector<QuantizerSums> analyze_tiles(Coefficients& c, const Samples& samples
     return sums;
 }
 
-// Of each quality class. Components differ in step, so errors are scaled to samples per plane; the reconstruction points hold for all.
-std::vector<double> squared_errors(const Coefficients& c, const std::vector<QuantizerSums>& sums, const Quantizer& quantizer) {
-    std::vector<double> errors(quantizer.steps.size(), 0.0);
-    for (size_t k = 0; k < errors.size(); ++k)
-        for (size_t i = 0; i < c.tiles.size(); ++i) {
-            const QuantizerSums& part = sums[i * kMaxClasses + k];
-            const size_t component = static_cast<size_t>(c.tiles[i].plane) % quantizer.steps[k].size();
-            const uint32_t own = quantizer.steps[k][component], chosen_by = quantizer.choice_steps.empty() ? own : quantizer.choice_steps[k][component];
-            int64_t error = part.distortion + (own == chosen_by ? part.rest : 0);
-            for (int j = 0; j < 3; ++j) {
-                const int64_t shift = 4 * quantizer.recon[k][j];   // d in 1/256
-                error += shift * shift * part.count[j] - 2 * shift * part.excess[j];
-            }
-            const double step = static_cast<double>(own) / kStepOne / kStepOne, before = static_cast<double>(chosen_by) / kStepOne / kStepOne;
-            errors[k] += static_cast<double>(error) * step * step;
-            if (own != chosen_by) errors[k] += static_cast<double>(part.rest) * before * before;
-        }
-    return errors;
-}
-
 // Marks the blocks that lie under the padding mask as a whole: nothing is coded of them.
 void mark_settled(Coefficients& c, const Tile& tile) {
     const TileOrder& order = *tile.order;
@@ -250,6 +230,26 @@ std::vector<double> close_predictions(Coefficients& c, const Samples& samples, c
         keep(analysis, found, entries);
     });
     return squared_errors(c, sums, quantizer);
+}
+
+// Components differ in step, so errors are scaled to samples per plane; the reconstruction points hold for all.
+std::vector<double> squared_errors(const Coefficients& c, const std::vector<QuantizerSums>& sums, const Quantizer& quantizer) {
+    std::vector<double> errors(quantizer.steps.size(), 0.0);
+    for (size_t k = 0; k < errors.size(); ++k)
+        for (size_t i = 0; i < c.tiles.size(); ++i) {
+            const QuantizerSums& part = sums[i * kMaxClasses + k];
+            const size_t component = static_cast<size_t>(c.tiles[i].plane) % quantizer.steps[k].size();
+            const uint32_t own = quantizer.steps[k][component], chosen_by = quantizer.choice_steps.empty() ? own : quantizer.choice_steps[k][component];
+            int64_t error = part.distortion + (own == chosen_by ? part.rest : 0);
+            for (int j = 0; j < 3; ++j) {
+                const int64_t shift = 4 * quantizer.recon[k][j];   // d in 1/256
+                error += shift * shift * part.count[j] - 2 * shift * part.excess[j];
+            }
+            const double step = static_cast<double>(own) / kStepOne / kStepOne, before = static_cast<double>(chosen_by) / kStepOne / kStepOne;
+            errors[k] += static_cast<double>(error) * step * step;
+            if (own != chosen_by) errors[k] += static_cast<double>(part.rest) * before * before;
+        }
+    return errors;
 }
 
 std::vector<double> settle_sums(const Coefficients& c, const std::vector<QuantizerSums>& sums, Quantizer& quantizer, int search) {

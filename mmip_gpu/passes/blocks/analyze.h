@@ -52,6 +52,9 @@ std::vector<double> close_predictions(Coefficients& coefficients, const Samples&
 // What `analyze` makes of the sums of all tiles (kMaxClasses each): sets quantizer.recon, returns the squared errors.
 std::vector<double> settle_sums(const Coefficients& coefficients, const std::vector<QuantizerSums>& sums, Quantizer& quantizer, int search);
 
+// Of each quality class, out of the sums of all tiles and the points that the quantizer has.
+std::vector<double> squared_errors(const Coefficients& coefficients, const std::vector<QuantizerSums>& sums, const Quantizer& quantizer);
+
 // What the kernels see of a tile.
 TileView tile_view(const Coefficients& coefficients, const Tile& tile);
 

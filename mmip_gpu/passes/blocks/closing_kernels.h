@@ -10,8 +10,6 @@
 
 namespace MMIP_NS {
 
-constexpr int kMostClosed = 5;               // predictions of a block that code lengths decide between
-
 // Scratch of a thread.
 struct ClosingScratch {
     Candidate<4096> own, rest[kMostClosed];  // of a block: its coefficients, and what predictions leave of them
@@ -168,7 +166,7 @@ private:
         b.gather_cell(k, own);
         I8 squares{};
         for (int i = 0; i < 8; ++i) {
-            const I8 scaled = truncate(smaller(absolute(own[i] - samples[i]) * inverse_[c], 8192.0f));
+            const I8 scaled = scaled_difference(own[i], samples[i], inverse_[c]);
             squares += scaled * scaled;
         }
         for (int lane = 0; lane < 8; ++lane) sums_[c].distortion += squares[lane];

@@ -3,16 +3,11 @@
 // coefficients out. Home: host, per instruction set. One item of work = one block. Encoder's own, not part of the format.
 #pragma once
 
+#include "rules/prediction/tried_predictions.h"
 #include "passes/blocks/block_predictor.h"
 #include "passes/blocks/candidate.h"
 
 namespace MMIP_NS {
-
-// Of a symbol PREDICTION with its raw bits, where the predictions of neighbours are not known yet.
-MMIP_RULE int guessed_prediction_bits(int prediction) {
-    if (prediction == kPredictNone) return 1;
-    return prediction == kPredictPlanar || prediction == kPredictSlice ? 4 : 5;
-}
 
 class PredictionSearch {
 public:
@@ -22,7 +17,7 @@ public:
 
     // A block, whose own DCs count as known; `samples` stay until the next one.
     void begin(int first, int size, const F8* samples) {
-        size_ = size, own_ = samples, found_count_ = -1, hints_ = 0;
+        size_ = size, own_ = samples, hints_ = 0, is_searched_ = false;
         predictor_.begin(first, size);
     }
 
@@ -37,8 +32,8 @@ public:
     // The predictions that leave the least of the block: f(prediction).
     template <class F>
     void each_found(const F& f) {
-        if (found_count_ < 0) find();
-        for (int i = 0; i < found_count_; ++i) f(found_[i].prediction);
+        if (!is_searched_) find();
+        for (int i = 0; i < found_.count; ++i) f(found_.prediction[i]);
     }
 
     // Leaves of a candidate, whose rough cost is known, what the best of these leaves of it, if that costs less.
@@ -76,46 +71,26 @@ public:
     }
 
 private:
-    static constexpr int kFound = 2;
-
-    struct Found {
-        int prediction;
-        int64_t difference;
-    };
-
-    // Those that leave the least. Of angles those that were hinted at are tried, or without any hint each fourth one; then those around the best.
     void find() {
-        found_count_ = 0;
+        is_searched_ = true;
+        found_.begin();
         consider(kPredictSlice);
         if (!predictor_.fits(kPredictPlanar)) return;
         consider(kPredictPlanar);
-        constexpr uint64_t coarse = 0x444444440, angles = (uint64_t{1} << (kLastAngle + 1)) - (uint64_t{1} << kFirstAngle);
-        const uint64_t tried = hints_ != 0 ? hints_ & angles : coarse;
-        int best = kPredictNone;
-        int64_t least = INT64_MAX;
-        const auto closer = [&](int angle) {
-            if (angle < kFirstAngle || angle > kLastAngle) return;
-            const int64_t found = consider(angle);
-            if (found < least) least = found, best = angle;
-        };
+        const uint64_t tried = first_angles(hints_);
         for (int angle = kFirstAngle; angle <= kLastAngle; ++angle)
-            if ((tried >> angle & 1) != 0) closer(angle);
-        for (int step = hints_ != 0 ? 1 : 2; step > 0 && best != kPredictNone; step /= 2) {
-            const int middle = best;
-            closer(middle - step);
-            closer(middle + step);
+            if ((tried >> angle & 1) != 0) consider(angle);
+        for (int step = first_angle_step(hints_); step > 0 && found_.best != kPredictNone; step /= 2) {
+            const int middle = found_.best;
+            if (is_angle(middle - step)) consider(middle - step);
+            if (is_angle(middle + step)) consider(middle + step);
         }
     }
 
-    int64_t consider(int prediction) {
-        if (!predictor_.fits(prediction)) return 0;
+    void consider(int prediction) {
+        if (!predictor_.fits(prediction)) return;
         predictor_.predict(prediction, trial_);
-        const Found now{prediction, difference()};
-        int at = found_count_ < kFound ? found_count_++ : kFound;
-        for (; at > 0 && found_[at - 1].difference > now.difference; --at)
-            if (at < kFound) found_[at] = found_[at - 1];
-        if (at < kFound) found_[at] = now;
-        return now.difference;
+        found_.take(prediction, difference());
     }
 
     // Sum of the differences between the block and the trial, each cell's mean apart; integers below 2^22.
@@ -128,9 +103,9 @@ private:
             for (int y = 0; y < 8; ++y) rows[y] = truncate(own_[from + y * groups] - trial_[from + y * groups]), total += rows[y];
             int32_t mean = 0;
             for (int lane = 0; lane < 8; ++lane) mean += total[lane];
-            mean >>= 6;
+            mean = cell_mean(mean);
             I8 left{};
-            for (int y = 0; y < 8; ++y) left += rows[y] < mean ? mean - rows[y] : rows[y] - mean;
+            for (int y = 0; y < 8; ++y) left += from_mean(rows[y], mean);
             for (int lane = 0; lane < 8; ++lane) sum += left[lane];
         }
         return sum;
@@ -139,9 +114,10 @@ private:
     BlockPredictor predictor_;
     SpectrumTransform transform_;
     const F8* own_ = nullptr;
-    int size_ = 8, found_count_ = -1;
+    int size_ = 8;
+    bool is_searched_ = false;
     uint64_t hints_ = 0;
-    Found found_[kFound];
+    FoundPredictions found_;
     alignas(64) F8 trial_[4096 / 8], spectrum_[4096 / 8], rest_[4096 / 8];
 };
 

@@ -23,12 +23,12 @@ void append_u32(std::string& out, uint32_t v) {
 }  // namespace
 
 uint64_t PayloadIndex::group_bytes(int64_t group) const {
-    const int64_t end = std::min<int64_t>((group + 1) * group_size, static_cast<int64_t>(offsets.size()) - 1);
-    return offsets[end] - offsets[group * group_size];
+    const int64_t end = std::min<int64_t>((group + 1) * kGroupSubstreams, static_cast<int64_t>(offsets.size()) - 1);
+    return offsets[end] - offsets[group * kGroupSubstreams];
 }
 
 void PayloadIndex::check_group(int64_t group) const {
-    if (check_crc && crc32c(substream(group * group_size), group_bytes(group)) != read_u32(group_crcs + 4 * group))
+    if (check_crc && crc32c(substream(group * kGroupSubstreams), group_bytes(group)) != read_u32(group_crcs + 4 * group))
         throw DataError(kStatusSymbol, "group " + std::to_string(group) + ": crc differs");
 }
 
@@ -59,15 +59,14 @@ static uint32_t read_head_codes(StagePayload& p, const std::vector<CodeFamily>& 
     return static_cast<uint32_t>((bits.position + 7) / 8);
 }
 
-// Where the sub-streams begin, from their sizes at byte `at` of the head. Groups of the lesser size are told by how many there are.
-static void read_index(PayloadIndex& p, uint64_t at, int64_t substreams, int least_group) {
+// Where the sub-streams begin, from their sizes at byte `at` of the head.
+static void read_index(PayloadIndex& p, uint64_t at, int64_t substreams) {
     if (at >= p.head_bytes) throw DataError(kStatusTruncated, "payload head without an index");
     const int index_bits = p.bytes[at];
     if (index_bits > 32) throw DataError(kStatusSymbol, "index_bits above 32");
     const uint64_t index_bytes = (static_cast<uint64_t>(substreams) * index_bits + 7) / 8;
-    const auto adds_up = [&](int group_size) { return at + 1 + index_bytes + 4 * ((static_cast<uint64_t>(substreams) + group_size - 1) / group_size) + 4 == p.head_bytes; };
-    if (least_group < kGroupSubstreams && !adds_up(kGroupSubstreams)) p.group_size = least_group;
-    if (!adds_up(p.group_size)) throw DataError(kStatusSymbol, "sizes in the payload head do not add up");
+    const uint64_t groups = (static_cast<uint64_t>(substreams) + kGroupSubstreams - 1) / kGroupSubstreams;
+    if (at + 1 + index_bytes + 4 * groups + 4 != p.head_bytes) throw DataError(kStatusSymbol, "sizes in the payload head do not add up");
     BitReader index(p.bytes + at + 1, index_bytes);
     p.offsets.reserve(substreams + 1);
     uint64_t offset = p.head_bytes;
@@ -94,8 +93,8 @@ static void begin_head(PayloadIndex& p, const uint8_t* payload, uint64_t given, 
         throw DataError(kStatusSymbol, "crc of the payload head differs");
 }
 
-static void end_head(PayloadIndex& p, uint64_t at, std::optional<uint64_t> size, int64_t substreams, int least_group) {
-    read_index(p, at, substreams, least_group);
+static void end_head(PayloadIndex& p, uint64_t at, std::optional<uint64_t> size, int64_t substreams) {
+    read_index(p, at, substreams);
     if (size && p.offsets.back() > *size) throw DataError(kStatusTruncated, "payload ends before its last sub-stream");
     if (size && p.offsets.back() < *size) throw DataError(kStatusTrailing, "bytes after the last sub-stream");
 }
@@ -105,7 +104,7 @@ static StagePayload read_head(const uint8_t* payload, uint64_t given, std::optio
     p.stage = stage;
     begin_head(p, payload, given, size, substreams, check_crc);
     p.code_bytes = read_head_codes(p, families);
-    end_head(p, 4 + uint64_t{p.code_bytes}, size, substreams, kPredictedGroupSubstreams);
+    end_head(p, 4 + uint64_t{p.code_bytes}, size, substreams);
     return p;
 }
 
@@ -124,7 +123,7 @@ ParameterPayload read_parameter_payload(const uint8_t* payload, uint64_t given, 
     if (p.head_bytes < 14) throw DataError(kStatusSymbol, "payload head without parameters");
     p.parameter_bytes = read_u32(payload + 4);
     p.parameters = payload + 8;
-    end_head(p, 8 + uint64_t{p.parameter_bytes}, size, substreams, kGroupSubstreams);
+    end_head(p, 8 + uint64_t{p.parameter_bytes}, size, substreams);
     return p;
 }
 
@@ -158,20 +157,20 @@ static PayloadMemory memory_of(std::string& payload) {
     };
 }
 
-static void assemble(const std::vector<uint8_t>& codes, const std::vector<StreamBytes>& streams, int group_size, int threads, const PayloadMemory& memory) {
+static void assemble(const std::vector<uint8_t>& codes, const std::vector<StreamBytes>& streams, int threads, const PayloadMemory& memory) {
     std::vector<uint32_t> sizes;
     for (const StreamBytes& s : streams) sizes.push_back(s.size);
-    std::vector<uint32_t> crcs((streams.size() + group_size - 1) / group_size);
+    std::vector<uint32_t> crcs((streams.size() + kGroupSubstreams - 1) / kGroupSubstreams);
     std::vector<size_t> group_starts(1, payload_head(codes, sizes, crcs).size());   // its length; again below, with the crcs
     for (size_t i = 0; i < streams.size(); ++i) {
-        if (i % group_size == 0) group_starts.push_back(group_starts.back());
+        if (i % kGroupSubstreams == 0) group_starts.push_back(group_starts.back());
         group_starts.back() += streams[i].size;
     }
     uint8_t* out = memory(group_starts.back());
     parallel_for(static_cast<int64_t>(crcs.size()), threads, [&](int64_t g, int) {
         size_t to = group_starts[g];
-        const size_t first = static_cast<size_t>(g) * group_size;
-        for (size_t i = first; i < std::min(streams.size(), first + group_size); to += streams[i++].size)
+        const size_t first = static_cast<size_t>(g) * kGroupSubstreams;
+        for (size_t i = first; i < std::min(streams.size(), first + kGroupSubstreams); to += streams[i++].size)
             std::copy_n(streams[i].data, streams[i].size, out + to);
         crcs[g] = crc32c(out + group_starts[g], to - group_starts[g]);
     });
@@ -179,9 +178,9 @@ static void assemble(const std::vector<uint8_t>& codes, const std::vector<Stream
     std::copy(head.begin(), head.end(), out);
 }
 
-std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int group_size, int threads) {
+std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int threads) {
     std::string payload;
-    assemble(codes, as_bytes(streams), group_size, threads, memory_of(payload));
+    assemble(codes, as_bytes(streams), threads, memory_of(payload));
     return payload;
 }
 
@@ -189,7 +188,7 @@ void assemble_parameter_payload(const std::vector<uint8_t>& parameters, const st
     std::vector<uint8_t> codes;
     for (int i = 0; i < 4; ++i) codes.push_back(static_cast<uint8_t>(parameters.size() >> (8 * i)));
     codes.insert(codes.end(), parameters.begin(), parameters.end());
-    assemble(codes, streams, kGroupSubstreams, threads, memory);
+    assemble(codes, streams, threads, memory);
 }
 
 std::string assemble_parameter_payload(const std::vector<uint8_t>& parameters, const std::vector<std::vector<uint8_t>>& streams, int threads) {

@@ -14,20 +14,17 @@
 
 namespace mmip {
 
-constexpr int kPredictedGroupSubstreams = 4;         // that share a crc in a stream with predictions, in place of kGroupSubstreams
-
 // Where the sub-streams of a payload stand.
 struct PayloadIndex {
     const uint8_t* bytes = nullptr;
     uint32_t head_bytes = 0;
     bool check_crc = true;
     std::vector<uint64_t> offsets;                   // of each sub-stream from the payload's start; one more at the end
-    int group_size = kGroupSubstreams;               // sub-streams of a full group
     const uint8_t* group_crcs = nullptr;
 
     const uint8_t* substream(int64_t i) const { return bytes + offsets[i]; }
     uint64_t substream_bytes(int64_t i) const { return offsets[i + 1] - offsets[i]; }
-    int64_t groups() const { return (static_cast<int64_t>(offsets.size()) - 1 + group_size - 1) / group_size; }
+    int64_t groups() const { return (static_cast<int64_t>(offsets.size()) - 1 + kGroupSubstreams - 1) / kGroupSubstreams; }
     uint64_t group_bytes(int64_t group) const;
 
     // Throws where the crc of the group's bytes differs, if crcs are checked at all.
@@ -72,8 +69,8 @@ struct StreamBytes {
 // Memory for a payload of so many bytes.
 using PayloadMemory = std::function<uint8_t*(size_t)>;
 
-// Payload of a stage: its head and the sub-streams of all tiles, so many to a group.
-std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int group_size, int threads);
+// Payload of a stage: its head and the sub-streams of all tiles.
+std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int threads);
 
 // Payload of a kind from 2 on.
 void assemble_parameter_payload(const std::vector<uint8_t>& parameters, const std::vector<StreamBytes>& streams, int threads, const PayloadMemory& memory);

@@ -70,12 +70,6 @@ private:
     std::vector<int32_t> values_;
 };
 
-// How many raw bits follow a symbol: that of a run's length, or of an index with its sign.
-int raw_bits(int symbol) {
-    const int c = symbol / kCorrectionAlphabet, s = symbol % kCorrectionAlphabet;
-    return count_extra_bits(c >= kRunClass && c < kAfterRunClass ? s : (s + 1) / 2);
-}
-
 SymbolList listed(const Coefficients& c, const Tile& of, const Window& window, const int32_t* indices) {
     const SampleBox box = sample_box(c, of, window);
     TileIndices tile(box);
@@ -106,8 +100,8 @@ struct SymbolWord {
 std::vector<SymbolWord> words_of(const EncodingTables& tables) {
     std::vector<SymbolWord> words;
     for (int symbol = 0; symbol < kCorrectionClasses * kCorrectionAlphabet; ++symbol) {
-        const int s = symbol % kCorrectionAlphabet, extra = raw_bits(symbol);
-        const uint16_t* row = tables.row(symbol / kCorrectionAlphabet);
+        const int c = symbol / kCorrectionAlphabet, s = symbol % kCorrectionAlphabet, extra = correction_raw_bits(c, s);
+        const uint16_t* row = tables.row(c);
         const bool escaped = row[s] == kUnlistedWord;
         const uint32_t word = escaped ? row[tables.alphabet] : row[s], code = word >> 4;
         const int more = escaped ? tables.escape_bits : 0;
@@ -162,7 +156,7 @@ std::string pack_corrections(const Coefficients& c, const int32_t* indices, int 
     const std::vector<SymbolWord> words = words_of(tables);
     std::vector<std::vector<uint8_t>> streams(c.tiles.size());
     parallel_for(static_cast<int64_t>(lists.size()), threads, [&](int64_t i, int) { streams[i] = written(lists[i], words); });
-    return assemble_payload(head.finish(), streams, group_size(c), threads);
+    return assemble_payload(head.finish(), streams, threads);
 }
 
 std::vector<uint32_t> count_corrections(const Coefficients& c, const int32_t* indices, int threads) {

@@ -142,8 +142,6 @@ std::vector<uint32_t> count_token_contexts(const Coefficients& c, int stage, int
     return parts[0];
 }
 
-int group_size(const Coefficients& c) { return c.has_predictions() ? kPredictedGroupSubstreams : kGroupSubstreams; }
-
 std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads,
                        const std::optional<DcWeights>& fitted) {
     const std::vector<CodeFamily> families = families_of(c, stage);
@@ -181,7 +179,7 @@ std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::
         streams[i].assign(static_cast<const uint8_t*>(buffer.data()), std::max(end, static_cast<const uint8_t*>(buffer.data()) + 1));
         list = TokenList{};
     });
-    return assemble_payload(head.finish(), streams, group_size(c), threads);
+    return assemble_payload(head.finish(), streams, threads);
 }
 
 }  // namespace mmip

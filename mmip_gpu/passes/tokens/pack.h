@@ -13,9 +13,6 @@
 
 namespace mmip {
 
-// Sub-streams to a group of the payloads of a chunk.
-int group_size(const Coefficients& coefficients);
-
 // steps: classes x components in 1/256; the component of plane p is p % components. fitted: what fit_dc_weights gives for
 // these coefficients, where it is known.
 std::string pack_stage(const Coefficients& coefficients, int stage, const std::vector<std::vector<uint32_t>>& steps,

@@ -166,29 +166,30 @@ std::vector<int64_t> tile_groups(const Coefficients& c) {
     return groups;
 }
 
-// Calls use(group) for the groups of a payload that tiles [first, end) have sub-streams in.
+// Calls use(group) for the groups of a stage that tiles [first, end) have sub-streams in.
 template <class Use>
-static void each_group(const Coefficients& c, int64_t first, int64_t end, const StagePayload& payload, const Use& use) {
+static void each_group(const Coefficients& c, int64_t first, int64_t end, const Use& use) {
     int64_t last = -1;
     for (int64_t i = first; i < end; ++i) {
-        const int64_t group = c.tiles[i].substream / payload.group_size;
+        const int64_t group = c.tiles[i].substream / kGroupSubstreams;
         if (group != last) use(group);
         last = group;
     }
 }
 
 void check_groups(const Coefficients& c, int64_t first, int64_t end, const StagePayload& payload) {
-    each_group(c, first, end, payload, [&](int64_t group) { payload.check_group(group); });
+    each_group(c, first, end, [&](int64_t group) { payload.check_group(group); });
 }
 
 uint64_t bytes_read(const Coefficients& c, const StagePayload& payload) {
     uint64_t bytes = payload.head_bytes;
-    each_group(c, 0, static_cast<int64_t>(c.tiles.size()), payload, [&](int64_t group) { bytes += payload.group_bytes(group); });
+    each_group(c, 0, static_cast<int64_t>(c.tiles.size()), [&](int64_t group) { bytes += payload.group_bytes(group); });
     return bytes;
 }
 
 uint64_t unpack_stage(Coefficients& c, int stage, const uint8_t* bytes, uint64_t size, const UnpackOptions& options) {
     const StagePayload payload = read_payload(bytes, size, c.geometry.substreams(), stage, stage_families(stage, c.dc_image != nullptr), options.check_crc);
+    if (payload.prediction && c.geometry.depth != 1) throw DataError(kStatusDisagree, "stage 2: predictions of 3D blocks");
     if (stage == 2 && options.reversible.empty() && payload.prediction && !c.predictions) c.allocate_predictions();
     expect_prediction(c, payload);
     const std::vector<int64_t> groups = tile_groups(c);

@@ -15,6 +15,12 @@ MMIP_RULE auto scaled_magnitude(V coefficient, float inverse) {
     return truncate(smaller(absolute(coefficient) * inverse, kLargestScaled) + 0.5f);
 }
 
+// What two samples differ by in 1/256 step, cut off: squares of eight such lanes add up in 32 bits.
+template <class V>
+MMIP_RULE auto scaled_difference(V a, V b, float inverse) {
+    return truncate(smaller(absolute(a - b) * inverse, 8192.0f));
+}
+
 // |q|; `rounding` in 1/256: 128 rounds half up, less leaves a dead zone.
 template <class I>
 MMIP_RULE I quantize_magnitude(I scaled, int32_t rounding) {

@@ -152,6 +152,12 @@ MMIP_RULE int32_t prediction_at(const BlockEdge& edge, int slice_stride, int pre
     return angle_at(edge, edge.n, prediction, y, x);
 }
 
+// The same of planar and angles, out of the edge of find_edge and what smooth_edge makes of it.
+MMIP_RULE int32_t prediction_from(const int32_t* edge, const int32_t* smooth, int n, int prediction, int y, int x) {
+    if (prediction == kPredictPlanar) return planar_at(edge, n, y, x);
+    return angle_at(takes_smooth_edge(prediction, n) ? smooth : edge, n, prediction, y, x);
+}
+
 // A decoded value as a sample of R2: nearest integer, half to even, kept within kPredictedLimit. V: float, or a vector of them.
 template <class V>
 MMIP_RULE V predicted_sample(V value) {

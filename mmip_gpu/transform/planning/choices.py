@@ -17,13 +17,13 @@ from mmip_gpu.transform.planning.costs import STEP_EFFORT, Ratios, at_choice, at
 from mmip_gpu.transform.planning.match_distortion import QualityFactors, near_step
 from mmip_gpu.transform.planning.match_size import first_bound, search_ratio
 from mmip_gpu.transform.planning.plan_reader import PlanReader
+from mmip_gpu.transform.planning.probe_regions import DEEP_SLICES
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import sample_range
 
-__all__ = ["DEEP_SLICES", "choose_cells", "choose_dc_image", "choose_padding", "first_plans"]
+__all__ = ["choose_cells", "choose_dc_image", "choose_padding", "first_plans"]
 
-DEEP_SLICES = 4  # from which on cells of eight slices come into question
 
 _CLEAR = 1.015  # costs of two cell depths that differ by less on a quarter of the probe are compared on all of it
 # From which on they always are, at a step found by the effort that chooses: a quarter of a CT at 50 dB favoured 3D

@@ -8,7 +8,6 @@ target holds for the whole array, the reader then matches them on more samples.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from mmip_gpu.arguments import given_padding
@@ -17,7 +16,6 @@ from mmip_gpu.transform.assemble import raw_is_smallest
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.channel_plans import RANGED_MODES, with_channels
 from mmip_gpu.transform.planning.choices import (
-    DEEP_SLICES,
     choose_cells,
     choose_dc_image,
     choose_padding,
@@ -27,12 +25,11 @@ from mmip_gpu.transform.planning.choose_prediction import choose_prediction
 from mmip_gpu.transform.planning.find_padding import PaddingCandidate, find_padding, may_hold_padding
 from mmip_gpu.transform.planning.match_probe import match_bound_and_padding, match_on_probe
 from mmip_gpu.transform.planning.plan_reader import PlanReader
+from mmip_gpu.transform.planning.probe_regions import DEEP_SLICES, holds_little
 from mmip_gpu.transform.planning.slice_axis import choose_slice_axis, with_asked_axis
 from mmip_gpu.volume.floats import fits_deep
 
 __all__ = ["make_plan"]
-
-_FEW_SAMPLES = 0.1  # of what the cells of a plane hold, below which the work of a sample is ten times the usual one
 
 
 def make_plan(config: CodecConfig, reader: PlanReader, data_range: float | None = None) -> ChunkPlan:
@@ -113,11 +110,9 @@ def _with_cells_that_fit(config: CodecConfig, reader: PlanReader) -> CodecConfig
 
 def _of_few_samples(config: CodecConfig, volume: tuple[int, int, int]) -> CodecConfig:
     """The same with less search, where cells hold little but what repeats the edge of a plane, as of one-wide ones."""
-    depth = 8 if volume[0] >= DEEP_SLICES else 1
-    room = math.prod(-(-n // cell) * cell for n, cell in zip(volume, (depth, 8, 8), strict=True))
-    if math.prod(volume) >= _FEW_SAMPLES * room:
+    if not holds_little(volume):
         return config
-    return replace(config, effort=1, cell_depth=config.cell_depth or depth)
+    return replace(config, effort=1, cell_depth=config.cell_depth or (8 if volume[0] >= DEEP_SLICES else 1))
 
 
 def _asked_padding(config: CodecConfig, reader: PlanReader) -> int | None:

@@ -10,9 +10,20 @@ from itertools import product
 
 from mmip_gpu.volume.axes import PlaneLayout
 
-__all__ = ["probe_region", "quarter_parts", "quarter_regions", "spread_probe", "tile_probe"]
+__all__ = [
+    "DEEP_SLICES",
+    "holds_little",
+    "probe_region",
+    "quarter_parts",
+    "quarter_regions",
+    "spread_probe",
+    "tile_probe",
+]
 
+DEEP_SLICES = 4  # from which on cells of eight slices come into question
 _WHOLE_PROBE = 2**18
+_LITTLE = 0.1  # of what the cells of a plane hold, below which the work of a sample is ten times the usual one
+_LITTLE_ROOM = 2**16  # of the cells of a probe of such planes
 _PART_UNIT = 32  # parts are joined on multiples of it, so that no block spans two
 _PROBE_SAMPLES = {2: {"y": 512, "x": 512}, 3: {"z": 32, "y": 128, "x": 128}}
 # Parts of a probe that is spread: their samples, and how many on y and x, of volumes of many samples more.
@@ -22,8 +33,36 @@ _FLAT_GRID, _DEEP_GRID, _LARGE_GRID, _LARGE = (8, 8), (4, 4), (4, 8), 2**22
 _GRIDS = {rows * columns: (rows, columns) for rows, columns in (_FLAT_GRID, _DEEP_GRID, _LARGE_GRID)}
 
 
+def holds_little(volume: tuple[int, int, int]) -> bool:
+    """Whether the cells of a plane hold little but what repeats its edge, as of one-wide ones.
+
+    Examples
+    --------
+    >>> holds_little((1, 1000, 1)), holds_little((1, 1, 10)), holds_little((1, 1000, 8))
+    (False, True, False)
+    """
+    return math.prod(volume) < _LITTLE * _room(volume)
+
+
+def _room(volume: tuple[int, int, int]) -> int:
+    """Samples that the cells of a plane hold."""
+    depth = 8 if volume[0] >= DEEP_SLICES else 1
+    return math.prod(-(-n // cell) * cell for n, cell in zip(volume, (depth, 8, 8), strict=True))
+
+
+def _little_region(layout: PlaneLayout) -> tuple[slice, ...]:
+    """The middle of the longest axis of planes that hold little: their cells take as long as those of other probes."""
+    long = max(range(len(layout.shape)), key=lambda i: layout.shape[i])
+    samples = _LITTLE_ROOM * math.prod(layout.volume) // _room(layout.volume)
+    size = min(max(samples * layout.shape[long] // layout.samples // 8 * 8, 8), layout.shape[long])
+    start = (layout.shape[long] - size) // 2 // 8 * 8
+    return tuple(slice(start, start + size) if i == long else slice(0, n) for i, n in enumerate(layout.shape))
+
+
 def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:
     """All of a small array; of others the middle: 512 x 512 or 32 x 128 x 128 samples of one plane, all channels."""
+    if layout.samples and holds_little(layout.volume):
+        return _little_region(layout)
     if layout.samples <= _WHOLE_PROBE:
         return tuple(slice(0, n) for n in layout.shape)
     region = []

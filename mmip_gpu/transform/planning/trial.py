@@ -8,6 +8,7 @@ that it keeps costs no second analysis and no second decoding.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -20,13 +21,14 @@ from mmip_gpu.raw import encode_raw
 from mmip_gpu.transform.analysis import Prepared, analyze, prepare
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.analyzed import Analyzed, HostAnalysis
-from mmip_gpu.transform.planning.probe_regions import quarter_parts, quarter_regions
+from mmip_gpu.transform.planning.probe_regions import holds_little, probe_region, quarter_parts, quarter_regions
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.region import Region
 
 __all__ = ["HostSamples", "Samples", "Trial"]
 
 _SMALLEST_QUARTER = 2**15
+_PART_SHARE = 4  # of the samples one in so many at most shows whether all grow
 _NOT_ANALYZED = "config", "correction", "errors"
 
 
@@ -243,11 +245,22 @@ class Trial:
             return self._least[1]
         if not self.array.size:
             return encode_raw(self.array, plan)
+        if allow_raw and plan.lossless and self._grows_in_part(plan):
+            return encode_raw(self.samples.read(tuple(slice(0, n) for n in self.array.shape)), plan)
         found = self._analysis(plan).encoded(plan, allow_raw)
         least = self.array.nbytes if self._least is None else self._least[1].size
         if corrected and found.size < least:
             self._least = _analyzed_part(plan), found
         return found
+
+    def _grows_in_part(self, plan: ChunkPlan) -> bool:
+        """Whether a part shows that samples grow whose planes hold little: all take ten times the usual time."""
+        layout = plan.layout(self.array.shape)
+        if not holds_little(layout.volume):
+            return False
+        region = probe_region(layout)
+        small = _PART_SHARE * math.prod(s.stop - s.start for s in region) <= self.array.size
+        return small and (part := self.joined([region], plan.axes)).size(plan) > part.array.nbytes
 
     def _analysis(self, plan: ChunkPlan) -> Analyzed:
         """The last analysis where it is of this plan; otherwise a new one, made after the last is dropped.

@@ -14,7 +14,8 @@ struct RestoredTile {
     int32_t* first;
     int ay, ax;                              // cells
 
-    MMIP_RULE RestoredTile(const DecodeParams& p, const DecodeTile& tile) : first(p.restored + tile.restored), ay(tile.size[1]), ax(tile.size[2]) {}
+    template <class Params>
+    MMIP_RULE RestoredTile(const Params& p, const DecodeTile& tile) : first(p.restored + tile.restored), ay(tile.size[1]), ax(tile.size[2]) {}
 
     MMIP_RULE int stride() const { return kCellSize * ax; }
     MMIP_RULE int slice_stride() const { return kCellSize * ay * stride(); }
@@ -32,8 +33,8 @@ struct PredictionLines {
     using Lines = BlockLines<1>;
     static_assert(Lines::kRow == Cells::kPitch, "they share the samples");
 
-    template <int phase>
-    static MMIP_RULE void run(const DecodeParams& p, Shared& s, const DecodeTile& tile, int superblock, int lane) {
+    template <int phase, class Params>
+    static MMIP_RULE void run(const Params& p, Shared& s, const DecodeTile& tile, int superblock, int lane) {
         if constexpr (phase == 0) predict(p, s, tile, superblock, lane);
         else transform<phase - 1>(s, lane);
     }
@@ -54,7 +55,8 @@ struct PredictionLines {
     static MMIP_RULE bool is_predicted(const Cell& cell) { return cell.cells > 0 && cell.prediction != kPredictNone; }
 
 private:
-    static MMIP_RULE void predict(const DecodeParams& p, Shared& s, const DecodeTile& tile, int superblock, int lane) {
+    template <class Params>
+    static MMIP_RULE void predict(const Params& p, Shared& s, const DecodeTile& tile, int superblock, int lane) {
         const SuperblockBox box = superblock_at(superblock, tile.size[0], tile.size[1], tile.size[2], 1);
         const RestoredTile restored(p, tile);
         for (int i = lane; i < Cells::kWidth * Cells::kWidth; i += Cells::kLanes) {

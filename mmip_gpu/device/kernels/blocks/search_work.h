@@ -20,7 +20,9 @@ struct SearchParams {
     const uint8_t* rates;                    // headers, then tokens, see Segment of rules/blocks/decide.h
     const int64_t* first_rates;              // by payload
     const uint8_t* header_classes;           // by cell in coding order and stage; nullptr: guessed from the block itself
-    MMIP_FIELDS(groups, first, batch, sources, out, entries, tables, rates, first_rates, header_classes)
+    const int32_t* earlier;                  // R2 by stage 2 of a pass before, tile after tile; nullptr: nothing is predicted
+    uint8_t* predictions;                    // out, where blocks are predicted: coding order
+    MMIP_FIELDS(groups, first, batch, sources, out, entries, tables, rates, first_rates, header_classes, earlier, predictions)
 };
 
 // |q| of one stage by position; other stages' stand in the same array.

@@ -129,15 +129,19 @@ struct SuperblockWork {
     MMIP_PART void estimate(int lane) const {
         const int k = lane / kCellLanes, mode = s.tried[k];
         if (mode < 0) return;
-        const float scale = inverse(k);
         Rough sum{};
-        for (int i = lane % kCellLanes; i < Lines::kCellSamples; i += kCellLanes) {
-            const int32_t scaled = scaled_magnitude(s.work[Lines::coefficient(mode, k, i).at], scale);
-            const int32_t magnitude = quantize_magnitude(scaled, source.rounding);
-            sum.distortion += square((static_cast<int64_t>(magnitude) << 8) - scaled);
-            sum.quarters += index_cost(magnitude);
-            sum.nonzeros += magnitude > 0 ? 1 : 0;
-        }
+        for (int i = lane % kCellLanes; i < Lines::kCellSamples; i += kCellLanes) add_rough(s.work[Lines::coefficient(mode, k, i).at], k, sum);
+        add_rough_sum(k, sum);
+    }
+
+    MMIP_RULE void add_rough(float coefficient, int k, Rough& sum) const {
+        const int32_t scaled = scaled_magnitude(coefficient, inverse(k)), magnitude = quantize_magnitude(scaled, source.rounding);
+        sum.distortion += square((static_cast<int64_t>(magnitude) << 8) - scaled);
+        sum.quarters += index_cost(magnitude);
+        sum.nonzeros += magnitude > 0 ? 1 : 0;
+    }
+
+    MMIP_RULE void add_rough_sum(int k, const Rough& sum) const {
         add_to(&s.rough[k].distortion, sum.distortion);
         add_to(&s.rough[k].quarters, sum.quarters);
         add_to(reinterpret_cast<uint32_t*>(&s.rough[k].nonzeros), static_cast<uint32_t>(sum.nonzeros));
@@ -199,11 +203,9 @@ struct SuperblockWork {
 
     // The index at a place of its block, and what it adds to the sums.
     MMIP_RULE void put(int64_t at, int position, int32_t scaled, int32_t magnitude, bool negative, IndexSums& sums) const {
-        const int kind = magnitude < 3 ? magnitude - 1 : 2;
-        const int64_t excess = (static_cast<int64_t>(magnitude) << 8) - scaled;
         out.positions[at] = static_cast<uint16_t>(position);
         out.values[at] = negative ? -magnitude : magnitude;
-        for (int n = 0; n < 3; ++n) sums.count[n] += kind == n ? 1 : 0, sums.excess[n] += kind == n ? excess : 0;
+        count_index(magnitude, scaled, sums);
     }
 
     // Stores the coefficients of the lane, rounded.

@@ -105,8 +105,8 @@ struct GroupCrcsKernel {
     static MMIP_RULE void run(const Params& p, Shared& s, int64_t group, int lane) {
         if constexpr (phase == 0) {
             const PayloadItem& payload = p.batch.payloads[item_at(p.batch.payloads, p.payload_count, &PayloadItem::first_group, group)];
-            const int64_t first = (group - payload.first_group) * payload.group_size;
-            const int64_t last = (first + payload.group_size < payload.streams ? first + payload.group_size : payload.streams) - 1;
+            const int64_t first = (group - payload.first_group) * kGroupSubstreams;
+            const int64_t last = (first + kGroupSubstreams < payload.streams ? first + kGroupSubstreams : payload.streams) - 1;
             const int64_t from = p.offsets[payload.first_stream + first];
             const int64_t bytes = p.offsets[payload.first_stream + last] + p.sizes[payload.first_stream + last] - from;
             const int64_t low = bytes * lane / kLanes, high = bytes * (lane + 1) / kLanes;
