@@ -7,16 +7,15 @@ are known.
 
 from __future__ import annotations
 
-import ctypes
 import struct
 import threading
-import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from helpers.standin_memory import Event, Pinned, copy
 from mmip_gpu.device import _phases
 from mmip_gpu.device.layouts.structs import KERNEL_LANES, params_dtype
 
@@ -128,7 +127,7 @@ class Cupy(ModuleType):
                 getDeviceProperties=lambda number: {"name": b"stand-in", "totalGlobalMem": self.memory},
                 memGetInfo=lambda: (self.memory, self.memory),
                 deviceSynchronize=self._synchronize,
-                memcpyAsync=_copy,
+                memcpyAsync=copy,
                 memcpyHostToDevice=1,
                 memcpyDeviceToHost=2,
             ),
@@ -150,10 +149,10 @@ class Cupy(ModuleType):
             ),
             Device=lambda number=0: _Device(self, number),
             Stream=lambda non_blocking: _Stream(self),
-            Event=_Event,
+            Event=Event,
             get_elapsed_time=lambda start, end: 1e3 * (end.at - start.at),
             get_current_stream=lambda: _Stream(self, self.stream),
-            alloc_pinned_memory=_Pinned,
+            alloc_pinned_memory=Pinned,
         )
 
     @property
@@ -287,25 +286,3 @@ class _Stream:
 
     def __exit__(self, *error: object) -> None:
         self._cupy.stream = self._before
-
-
-class _Pinned(bytearray):
-    """Bytes of the host, as their buffer and by their address."""
-
-    @property
-    def ptr(self) -> int:
-        return ctypes.addressof(ctypes.c_char.from_buffer(self)) if self else 0
-
-
-class _Event:
-    at = 0.0
-
-    def record(self) -> None:
-        self.at = time.perf_counter()
-
-    def synchronize(self) -> None:
-        """All has run."""
-
-
-def _copy(to: int, source: int, size: int, kind: int, stream: int) -> None:
-    ctypes.memmove(to, source, size)
