@@ -26,7 +26,7 @@ def waves(shape: tuple[int, ...], padding: int | None = None) -> np.ndarray:
 def edges(shape: tuple[int, ...]) -> np.ndarray:
     """Slanted edges under the same noise, which neighbours predict."""
     _, y, x = np.indices(shape)
-    return np.where((x + 2 * y) % 90 < 40, waves(shape), 30_000).astype(np.uint16)
+    return waves(shape) + np.where((x + 2 * y) % 90 < 40, 0, 8000).astype(np.uint16)
 
 
 CASES = {
