@@ -142,7 +142,7 @@ def test_processes_that_meet_cold_kernels_compile_once(cupy: Cupy) -> None:
     children = [context.Process(target=_compile_in_child, args=(ready, found)) for _ in range(3)]
     for child in children:
         child.start()
-    counts = [found.get(timeout=60) for _ in children]
+    counts = [found.get(timeout=300) for _ in children]
     for child in children:
         child.join()
     assert sorted(counts) == [0, 0, 1]
