@@ -42,6 +42,27 @@ def test_a_compiler_whose_binary_is_cut_off_further(cupy: Cupy) -> None:
     assert list(cache_folder().glob("*.cubin")) == []
 
 
+@pytest.mark.parametrize("full", ["the cache", "every disk"])
+def test_a_full_disk(cupy: Cupy, monkeypatch: pytest.MonkeyPatch, full: str) -> None:
+    plain = Path.write_bytes
+
+    def written(path: Path, data: bytes) -> int:
+        if full == "every disk" or path.parent == cache_folder():
+            plain(path, data[:100])
+            raise OSError(28, "No space left on device")
+        return plain(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", written)
+    if full == "the cache":
+        path = binary_of(cupy.cuda.nvrtc, "90", "checks")
+        assert is_whole(path)
+        assert path.parent != cache_folder()
+    else:
+        with pytest.raises(BackendUnavailable, match=r"No space left.*CUPY_CACHE_DIR.*device='cpu'"):
+            binary_of(cupy.cuda.nvrtc, "90", "checks")
+    assert [path.name for path in cache_folder().iterdir() if path.suffix != ".lock"] == []
+
+
 def test_every_kernel_has_a_module_and_each_is_compiled_when_first_used(cupy: Cupy) -> None:
     assert set(KERNEL_MODULES) == set(KERNEL_LANES)
     assert len(set(KERNEL_MODULES.values())) > 4
