@@ -19,7 +19,6 @@ from mmip_gpu.transform.planning.match_channels import match_channels
 from mmip_gpu.transform.planning.match_distortion import (
     NEAR_DB,
     SLOPE,
-    NearStep,
     carried_step,
     check_reached,
     decoding_shift,
@@ -130,19 +129,20 @@ class ArrayReader:
 def _psnr_plan(plan: ChunkPlan, probe: Trial, larger: Trial | None, whole: Trial, peak: float) -> ChunkPlan:
     """The plan with the step that all samples need; a quarter of the probe and what is larger tell where to begin."""
     rough, part = plan.config.effort == STEP_EFFORT, probe.quarter(plan.axes)
-    near = NearStep(plan, SLOPE, plan, plan.config.value)
+    slope, near = SLOPE, None
     if part is not whole and (larger is None or CAREFUL_EFFORT > plan.config.effort > STEP_EFFORT):
         near = near_step(plan, peak, part.kept_error)
     if larger is not None:
-        if near.reached != plan.config.value:
-            near = near._replace(plan=carried_step(near, peak, part, larger)[0])
-        near = near_step(near.plan, peak, larger.kept_error, near.slope, _NEAR_ENOUGH_DB if rough else NEAR_DB)
+        if near is not None:
+            plan, slope = carried_step(near, peak, part, larger)[0], near.slope
+        near = near_step(plan, peak, larger.kept_error, slope, _NEAR_ENOUGH_DB if rough else NEAR_DB)
         part = larger
-    plan, slope = near.plan, near.slope
+    if near is not None:
+        plan, slope = near.plan, near.slope
     if rough and not plan.lossless:
         plan = settle_step(plan, peak, whole, slope, decoding_shift(part.keeping(plan), peak, part))
     else:
-        if part is not whole and not plan.lossless:
+        if near is not None and not plan.lossless:
             plan, slope = carried_step(near, peak, part, whole)
         plan, _ = search_step(plan, peak, whole.mean_error, slope)
     if plan.lossless and plan.config.step is not None:
