@@ -55,7 +55,7 @@ class BitReader:
     def peek(self, count):
         """The next count <= 32 bits; zeros after the end."""
         first = self.position >> 3
-        window = int.from_bytes(self.data[first : first + 8].ljust(8, b"\0"), "big")
+        window = int.from_bytes(self.data[first : first + 8], "big")
         return (window >> (64 - (self.position & 7) - count)) & ((1 << count) - 1)
 
     def skip(self, count):

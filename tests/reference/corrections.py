@@ -4,6 +4,7 @@ Values: int64 arrays (z, y, x) of indices, from and to bit strings.
 FORMAT.md section 8.3. Contexts see the tile only; reader and writer share the walk.
 """
 
+from bisect import bisect_right
 from itertools import product
 
 import numpy as np
@@ -25,15 +26,11 @@ def tile_windows(header):
         yield (plane, *window(first, inside))
 
 
-def surroundings(k, cell):
-    """(activity a, lean t) at a sample."""
+def surroundings(rows, cell):
+    """(activity a, lean t) at a sample; `rows` have two rows of zeros before, two zeros in front and one behind."""
     z, y, x = cell
-
-    def at(dy, dx):
-        inside = y - dy >= 0 and 0 <= x - dx < k.shape[2]
-        return int(k[z, y - dy, x - dx]) if inside else 0
-
-    w, n, nw, ne, ww, nn = at(0, 1), at(1, 0), at(1, 1), at(1, -1), at(0, 2), at(2, 0)
+    above_2, above, row = rows[z][y : y + 3]
+    w, n, nw, ne, ww, nn = row[x + 1], above[x + 2], above[x + 1], above[x + 3], row[x], above_2[x + 2]
     activity = 2 * (abs(w) + abs(n)) + abs(nw) + abs(ne) + abs(ww) + abs(nn)
     return activity, 2 * (w + n) + nw + ne
 
@@ -41,14 +38,20 @@ def surroundings(k, cell):
 def code_tile(size, all_runs, run_of, index_of):
     """Walk over a tile: run_of(class, cell) and index_of(class, cell, flipped) read or write, and return values."""
     k = np.zeros(size, np.int64)
+    rows = np.pad(k, [(0, 0), (2, 0), (2, 1)]).tolist()
     cells = list(product(*map(range, size)))
+
+    def put(cell, value):
+        z, y, x = cell
+        k[cell] = rows[z][y + 2][x + 2] = value
+
     position = before = 0
     while position < len(cells):
-        activity, lean = surroundings(k, cells[position])
+        activity, lean = surroundings(rows, cells[position])
         if activity and not all_runs:
-            level = sum(limit <= activity for limit in ACTIVITIES)
+            level = bisect_right(ACTIVITIES, activity)  # limits <= activity
             code = 3 * level + (4 * abs(lean) > activity) + (2 * abs(lean) > activity)
-            k[cells[position]] = index_of(code, cells[position], lean < 0)
+            put(cells[position], index_of(code, cells[position], lean < 0))
             position += 1
             continue
         run = run_of(42 + min(bitlen(before) // 2, 3), position)
@@ -56,7 +59,7 @@ def code_tile(size, all_runs, run_of, index_of):
             raise CorruptError("corrections: a run past the end of the tile")
         position, before = position + run, run
         if position < len(cells):
-            k[cells[position]] = index_of(46 if run < 8 else 47, cells[position], False)
+            put(cells[position], index_of(46 if run < 8 else 47, cells[position], False))
             if not k[cells[position]]:
                 raise CorruptError("corrections: a zero after a run")
             position += 1

@@ -4,6 +4,8 @@ Values: bytes in; NumPy array or Coefficients out.
 FORMAT.md sections 1, 5, 5.1, 6. Anything wrong raises CorruptError; a missing end raises TruncatedError.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from .bits import BitReader, CorruptError, TruncatedError
@@ -37,11 +39,18 @@ def decode(blob, stages=None, scale=1, tables=None):
         array = decode_raw(blob[size:], header)
         return array if scale == 1 else scale_raw(array, header.axes, scale)
     if header.kind > 1:
-        array = SINGLE[header.kind](blob[size:], header)
-        return array if scale == 1 else scale_raw(array, header.axes, scale)
+        array = decode_single(blob)
+        return array.copy() if scale == 1 else scale_raw(array, header.axes, scale)
     most = STAGES_FOR_SCALE[scale] if scale == 1 else min(STAGES_FOR_SCALE[scale], header.transform_stages)
     coefficients = read_stages(blob[size:], header, stages, most, tables or load_tables())
     return synthesize(coefficients, header, scale)
+
+
+@lru_cache(maxsize=2)
+def decode_single(blob):
+    """The array of a container of one payload, which is decoded once for all scales."""
+    header, size = read_header(blob)
+    return SINGLE[header.kind](blob[size:], header)
 
 
 def nearest_labels(array, header, scale):

@@ -5,7 +5,7 @@ FORMAT.md sections 3, 4.3 (layout), 4.4 and the neighbours of 8.2. Nothing here 
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import product
 
 import numpy as np
@@ -20,11 +20,11 @@ class BlockShape:
     cells: tuple  # m on z, y, x
     size: tuple  # B on z, y, x
 
-    @property
+    @cached_property
     def cell_count(self):
         return int(np.prod(self.cells))
 
-    @property
+    @cached_property
     def ac_count(self):
         return int(np.prod(self.size)) - self.cell_count
 
@@ -113,7 +113,8 @@ def coding_order(size, depth):
 def block_cells(cell, depth, mode):
     """The cells of the block that starts at a cell, in coding order."""
     inside = coding_order(BLOCKS[depth, mode].cells, depth)
-    return [tuple(a + b for a, b in zip(cell, offset, strict=True)) for offset in inside]
+    z, y, x = cell
+    return [(z + dz, y + dy, x + dx) for dz, dy, dx in inside]
 
 
 def check_block(cell, depth, mode, size):

@@ -74,12 +74,11 @@ def code_first(coder, count, v):
 
 def code_other(coder, colours, count, place):
     z, y, x = place
-    v = int(colours[place])
+    v = colours[z][y][x]
 
     def at(dz, dy, dx, otherwise):
-        other = (z + dz, y + dy, x + dx)
-        inside = other[0] >= 0 and 0 <= other[1] < 8 and 0 <= other[2] < 8
-        return int(colours[other]) if inside else otherwise
+        inside = z + dz >= 0 and 0 <= y + dy < 8 and 0 <= x + dx < 8
+        return colours[z + dz][y + dy][x + dx] if inside else otherwise
 
     p = at(-1, 0, 0, None)
     c = at(0, 0, -1, at(0, -1, 0, p))
@@ -110,16 +109,16 @@ def code_other(coder, colours, count, place):
 
 def code_cell(coder, n, depth, q):
     """The gaps and colours of a cell as AC positions of stage 2; `q` is what a writer sends."""
-    given = unpack_words(q, depth)
+    given = unpack_words(q, depth).tolist()
     found = np.zeros_like(q)
     for index in range(n):
         found[index] = code_gap(coder, int(q[index]))
-    for place in product(range(depth), range(8), range(8)):
-        given[place] = (
-            code_other(coder, given, n + 1, place) if any(place) else code_first(coder, n + 1, int(given[place]))
-        )
+    for z, y, x in product(range(depth), range(8), range(8)):
+        first = not (z or y or x)
+        coded = code_first(coder, n + 1, given[0][0][0]) if first else code_other(coder, given, n + 1, (z, y, x))
+        given[z][y][x] = coded
     words = np.zeros(WORD * (POSITIONS[depth] - GAPS), np.int64)
-    words[: given.size] = given.reshape(-1)
+    words[: 64 * depth] = np.array(given).reshape(-1)
     found[GAPS : POSITIONS[depth]] = words.reshape(-1, WORD) @ (4 ** np.arange(WORD))
     return found
 

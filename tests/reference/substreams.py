@@ -4,7 +4,9 @@ Values: a Tile of cells and the integers coded for it, from and to bit strings.
 FORMAT.md section 8.2. Contexts see the tile only; reader and writer share them, and are written side by side.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -31,23 +33,28 @@ class Tile:
     predictions: dict | None = None  # of every coded cell, where blocks may have one
 
 
-def may_start(tile, cell, mode):
+def may_start(size, depth, cell, mode):
     try:
-        check_block(cell, tile.depth, mode, tile.size)
+        check_block(cell, depth, mode, size)
     except CorruptError:
         return False
     return True
 
 
+@cache
+def merges_at(size, depth, cell):
+    return next((2 - i for i, mode in enumerate((5, 4)) if may_start(size, depth, cell, mode)), 0)
+
+
 def header_class(tile, cell):
     z, y, x = cell
-    merges = next((2 - i for i, mode in enumerate((5, 4)) if may_start(tile, cell, mode)), 0)
+    merges = merges_at(tile.size, tile.depth, cell)
     around = [(z, y, x - 1), (z, y - 1, x), (z - 1, y, x)]
     there = [tile.density[other] for other in around if other in tile.density]
     if not there:
         return 5 * merges
     mean = sum(there) // len(there)
-    above = sum(limit <= mean for limit in DENSITIES)
+    above = bisect_right(DENSITIES, mean)  # limits <= mean
     return 5 * merges + (min(4, 1 + above // 3) if mean else 0)
 
 
@@ -74,17 +81,20 @@ def cover(tile, cell, mode, n):
 SUMS = (1, 2, 4, 7, 12, 18, 32)
 
 
+@cache
 def quarter_log(count):
     return bitlen(count**4) - 1
 
 
 def token_context(left, p, span, values, around):
-    """values: |q| of every position coded so far; others count 0. span: the stage's positions in the block."""
+    """values: |q|, at most 16, of every position; 0 where none is coded. span: the stage's positions in the block."""
     low, high = span
     g = min(9, (quarter_log(high - p) - quarter_log(left) + 1) // 2)
     r = bitlen(64 * (p - low) // (high - low) + 1) - 1
-    v = sum(weight * min(values.get(other, 0), 16) for other, weight in around)
-    return (g * 7 + r) * 8 + sum(limit <= v for limit in SUMS)
+    v = 0
+    for other, weight in around:
+        v += weight * values[other]
+    return (g * 7 + r) * 8 + bisect_right(SUMS, v)
 
 
 def level_size(magnitude):
@@ -118,7 +128,7 @@ def write_level(writer, s, q):
 def read_tokens(reader, n, tile, mode, codes):
     shape, lists = BLOCKS[tile.depth, mode], neighbours(tile.depth, mode)
     first, end = (shape.cell_count * c for c in tile.span)
-    q, values, p = np.zeros(end - first, np.int64), {}, first
+    q, values, p = np.zeros(end - first, np.int64), [0] * end, first
     for left in range(n, 0, -1):
         if p + left > end:
             raise CorruptError("more tokens than positions are left")
@@ -127,8 +137,8 @@ def read_tokens(reader, n, tile, mode, codes):
         p += read_count(reader, run)
         if p >= end or not s:
             raise CorruptError("a token of size 0 or past the end of the stage")
-        q[p - first] = read_level(reader, s)
-        values[p] = abs(int(q[p - first]))
+        q[p - first] = level = read_level(reader, s)
+        values[p] = min(abs(level), 16)
         p += 1
     return q
 
@@ -137,7 +147,7 @@ def write_tokens(writer, q, tile, mode, codes):
     shape, lists = BLOCKS[tile.depth, mode], neighbours(tile.depth, mode)
     p = first = shape.cell_count * tile.span[0]
     span = (first, shape.cell_count * tile.span[1])
-    values, places = {}, np.flatnonzero(q).tolist()
+    values, places = [0] * span[1], np.flatnonzero(q).tolist()
     for index, place in enumerate(places):
         context = token_context(len(places) - index, p, span, values, lists[p])
         level, (run, raw_bits, raw) = int(q[place]), split_count(first + place - p)
@@ -145,7 +155,7 @@ def write_tokens(writer, q, tile, mode, codes):
         codes["TOKEN"][context].write(writer, 16 * run + s)
         writer.raw(raw_bits, raw)
         write_level(writer, s, level)
-        values[first + place] = abs(level)
+        values[first + place] = min(abs(level), 16)
         p = first + place + 1
 
 

@@ -73,21 +73,15 @@ def expected_low(coefficients, plane, cells, header):
     dcs = coefficients.dc[plane].astype(F32) * dc_steps(header, plane)[coefficients.classes[plane]]
     size = BLOCKS[header.cell_depth, 0].size
     blocks = np.zeros((len(cells), *size), F32)
-    for block, cell in zip(blocks, cells, strict=True):
-        own = dcs[cell]
-        for axis in (a for a in range(3) if size[a] > 1):
-            sides = []
-            for step in (-1, 1):
-                other = tuple(c + step * (a == axis) for a, c in enumerate(cell))
-                tile, length = header.grid.tile[axis], dcs.shape[axis]
-                inside = 0 <= other[axis] < length and other[axis] // tile == cell[axis] // tile
-                sides.append(dcs[other] if inside else own)
-            before, after = sides
-            place = [0, 0, 0]
-            place[axis] = 1
-            block[tuple(place)] = (before - after) * F32(0.171875)
-            place[axis] = 2
-            block[tuple(place)] = ((before + after) - (own + own)) * F32(0.046875)
+    of_cells = tuple(np.array(cells).T)
+    for axis in (a for a in range(3) if size[a] > 1):
+        places, tile = np.arange(dcs.shape[axis]), header.grid.tile[axis]
+        first, last = places % tile == 0, (places % tile == tile - 1) | (places == len(places) - 1)
+        before, after = dcs.take(places - ~first, axis), dcs.take(places + ~last, axis)
+        at = [[slice(None), 0, 0, 0] for _ in range(2)]
+        at[0][1 + axis], at[1][1 + axis] = 1, 2
+        blocks[tuple(at[0])] = ((before - after) * F32(0.171875))[of_cells]
+        blocks[tuple(at[1])] = (((before + after) - (dcs + dcs)) * F32(0.046875))[of_cells]
     return blocks
 
 
