@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from itertools import count
@@ -20,6 +21,14 @@ os.environ["PYTHONSAFEPATH"] = "1"
 def pytest_configure(config: pytest.Config) -> None:
     if not getattr(config.option, "numprocesses", None):  # the workers of pytest-xdist watch theirs, and live on
         watch_children()
+    if getattr(config.option, "dist", None) == "load":  # a worker has neighbours, and sets up their module once
+        config.option.dist = "worksteal"
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: no later search for garbage goes through it."""
+    gc.collect()
+    gc.freeze()
 
 
 _QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)

@@ -29,7 +29,7 @@ CASES: dict[str, tuple[tuple[int, ...], str, str, dict[str, Any]]] = {
     "colour": ((4, 3, 64, 70), "tcyx", "t", {"quality": 60}),
     "bound": ((4, 64, 70), "tyx", "t", {"max_error": 20, "stages": 2}),
     "exact": ((4, 64, 70), "tyx", "t", {"lossless": True, "stages": 3}),
-    "low rate": ((4, 300, 290), "tyx", "t", {"psnr": 20}),
+    "low rate": ((4, 150, 140), "tyx", "t", {"psnr": 20}),
 }
 
 
