@@ -148,6 +148,7 @@ RATES: dict[str, dict[str, Any]] = {
     "lossy, middle rate": {"psnr": 57, "effort": 1, **_PLAIN},
     "lossy, high rate": {"psnr": 62, "effort": 1, **_PLAIN},
     "lossless": {"lossless": True, "stages": 3, **_PLAIN},
+    "lossy, effort 2": {"psnr": 57, "effort": 2, **_PLAIN},
     "lossy, effort 3": {"psnr": 57, "effort": 3, **_PLAIN},
 }
 

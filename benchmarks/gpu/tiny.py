@@ -6,8 +6,7 @@ returns the bytes and the samples as they came. Nothing but NumPy is needed.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -112,11 +111,18 @@ def tiny_cases() -> list[Tiny | TinyStage]:
         ),
         Tiny("colour", textured((*flat, 3), "uint8", 3), {"quality": 20, "axes": "yxc", "effort": 1}),
         Tiny("largest error", textured(flat, "uint8", 4), {"max_error": 3, "stages": 3, **plain}),
-        Tiny("ROI", volume, {"quality": 10, "effort": 1, "roi": roi, "roi_quality": {1: 60, 2: "lossless"}, "axes": "zyx"}),
+        Tiny(
+            "ROI",
+            volume,
+            {"quality": 10, "effort": 1, "roi": roi, "roi_quality": {1: 60, 2: "lossless"}, "axes": "zyx"},
+        ),
         Tiny("padding", _half(image), {"psnr": 45, "padding": 0, **plain}),
         Tiny("padding, volume", _half(volume), {"psnr": 45, "padding": 0, "effort": 1, "cell_depth": 8, "axes": "zyx"}),
-        Tiny("float32", textured(deep, "int16", 5).astype(np.float32) / 128,
-             {"psnr": 50, "step": 0.01, "effort": 1, "axes": "zyx"}),
+        Tiny(
+            "float32",
+            textured(deep, "int16", 5).astype(np.float32) / 128,
+            {"psnr": 50, "step": 0.01, "effort": 1, "axes": "zyx"},
+        ),
         Tiny("DC image", textured((300, 320), "uint8", 6), {"psnr": 30, **plain}),
         Tiny("predictive", volume, {"lossless": True, "axes": "zyx"}, ({}, {"scale": 2})),
         Tiny("predictive, colour", textured((*flat, 3), "uint8", 7), {"lossless": True, "axes": "yxc"}),
