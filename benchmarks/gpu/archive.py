@@ -18,15 +18,14 @@ class Archive:
     def __init__(self, folder: Path, path: Path) -> None:
         self._folder, self.path, self._written = folder, path, 0.0
 
-    def keep_earlier(self) -> bool:
-        """Give the archive of an earlier run another name; whether there is one."""
+    def keep_earlier(self) -> None:
+        """Give the archive of an earlier run another name."""
         if not self.path.exists():
-            return False
+            return
         number = 1
         while (kept := self.path.with_stem(f"{self.path.stem}_{number}")).exists():
             number += 1
         self.path.rename(kept)
-        return True
 
     def refresh(self) -> None:
         """Write it, unless that was done just before."""

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 from hostile_images import PATTERNS, hostile_image
-from studies import data_folder
 
 import mmip_gpu as mmip
+from gpu.places import data_folder
 from mmip_gpu.channel_targets import for_channels
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.transform.analysis import analyze, prepare

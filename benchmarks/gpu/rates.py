@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from studies import data_folder
 
 from gpu.ceilings import copy_rate
 from gpu.data import RATES, THREADS, rate_array, rate_plan
 from gpu.kernel_rows import KernelRows
+from gpu.places import data_folder
 from gpu.run import Run
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.encoded import Encoded

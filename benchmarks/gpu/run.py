@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from studies import HERE
-
+from gpu.places import HERE
 from gpu.rows import Rows
 from mmip_gpu.bench.machine import machine_facts
 from mmip_gpu.device.run.cuda import open_cupy

@@ -18,10 +18,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from studies import RESULTS
-
 from gpu.archive import Archive
 from gpu.parts import GROUPS, chosen
+from gpu.places import RESULTS
 from gpu.rows import Rows
 from gpu.runner import Runner
 from gpu.traffic import prediction_tables
@@ -54,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logs = folder / "gpu_run"
     logs.mkdir(parents=True, exist_ok=True)
     archive = Archive(folder, options.archive or logs / "gpu_rows.zip")
-    again = archive.keep_earlier()
+    archive.keep_earlier()
+    again = any(logs.glob("*.txt"))
     seconds = options.seconds
     if seconds is None:
         seconds = _REHEARSAL_SECONDS if on_cpu else AGAIN_SECONDS if again else SECONDS

@@ -12,10 +12,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from studies import HERE
-
 from gpu.archive import Archive
 from gpu.parts import SUMMARY_SECONDS, TOOLS, Part, limit_of
+from gpu.places import HERE
 from gpu.processes import Ended, last_line, run_process
 from gpu.rows import Rows
 from gpu.run import kept_facts
