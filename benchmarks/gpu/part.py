@@ -2,7 +2,7 @@
 
 Values: the part's name, the folder of the rows and the seconds that it has in; rows out.
 
-    python -m gpu.part NAME --folder FOLDER --seconds 30 [--device cpu] [--without KERNEL ..]
+    python -m gpu.part NAME --folder FOLDER --seconds 30 [--device cpu] [--small] [--without KERNEL ..]
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu")
+    parser.add_argument("--small", action="store_true")
     parser.add_argument("--without", nargs="*", default=(), help="kernels that the part 'smoke' leaves out")
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore", UserWarning)  # of tiny arrays: a ratio that is not met, a region outside
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run_summary(options.folder)
         return 0
     try:
-        run = Run(_executor(options), options.folder, options.seconds, small=options.device == "cpu")
+        run = Run(_executor(options), options.folder, options.seconds, small=options.small)
     except MmipError as error:
         print(error, flush=True)
         return NO_DEVICE

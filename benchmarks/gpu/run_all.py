@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--archive", type=Path, help="file of all rows (default: gpu_run/gpu_rows.zip beside them)")
     parser.add_argument("--binaries", type=Path, help="folder of binaries of the kernels, used where they fit")
     parser.add_argument("--parts", nargs="+", choices=GROUPS, default=GROUPS, help="default: all")
+    parser.add_argument("--small", action="store_true", help="tiny arrays, as on the CPU: each part in seconds")
     parser.add_argument("--predict", action="store_true", help="print what an H200 should take, and end")
     options = parser.parse_args(arguments)
     if options.predict:
@@ -58,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seconds = options.seconds
     if seconds is None:
         seconds = _REHEARSAL_SECONDS if on_cpu else AGAIN_SECONDS if again else SECONDS
-    runner = Runner(folder, logs, archive, seconds, device=options.device, binaries=options.binaries)
+    kind = ["--device", options.device, *(["--small"] if on_cpu or options.small else [])]
+    runner = Runner(folder, logs, archive, seconds, kind=kind, binaries=options.binaries)
     status = runner.run(chosen(options.parts))
     _tell(runner.rows, folder)
     if on_cpu:

@@ -31,10 +31,17 @@ class Runner:
     """A run in a folder; `seconds` are for all parts together, the summary among them."""
 
     def __init__(
-        self, folder: Path, logs: Path, archive: Archive, seconds: float, *, device: str, binaries: Path | None = None
+        self,
+        folder: Path,
+        logs: Path,
+        archive: Archive,
+        seconds: float,
+        *,
+        kind: Sequence[str],
+        binaries: Path | None = None,
     ) -> None:
         self.rows = Rows(folder, kept_facts(folder))
-        self._folder, self._logs, self._archive, self._device = folder, logs, archive, device
+        self._folder, self._logs, self._archive, self._kind = folder, logs, archive, kind
         self._end = time.monotonic() + seconds
         self._environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, sys.path)])}
         self._environment["PYTHONUNBUFFERED"] = "1"
@@ -66,13 +73,13 @@ class Runner:
 
     def _part(self, part: Part, limit: float, *more: str) -> Ended:
         command = [sys.executable, "-P", "-m", "gpu.part", part.name, "--folder", str(self._folder)]
-        command += ["--seconds", f"{limit * _GRACE:.1f}", "--device", self._device, *more]
-        if part.name in TOOLS and self._device == "gpu":
-            tool = tool_command(part.name)
+        command += ["--seconds", f"{limit * _GRACE:.1f}", *self._kind, *more]
+        if part.name in TOOLS:
+            tool = tool_command(part.name) if "gpu" in self._kind else None
+            command = [*(tool or []), *command]
             if tool is None:
-                self.rows.skip(part.name, "all of it", "compute-sanitizer is not installed")
-                return Ended(0, 0.0)
-            command = [*tool, *command]
+                why = "is not installed" if "gpu" in self._kind else "looks at nothing on the CPU"
+                self.rows.skip(part.name, "the tool", f"compute-sanitizer {why}: the same cases run without it")
         ended = run_process(command, self._log(part.name), limit, self._environment, self._archive.refresh)
         self.rows = Rows(self._folder, kept_facts(self._folder))
         return ended
