@@ -75,8 +75,8 @@ def binary_of(nvrtc: Any, architecture: str, module: str) -> Path:
         binary = _compiled(nvrtc, module, target)
         try:
             return _written(binary, path)
-        except OSError:  # a home that cannot be written to
-            return _written(binary, Path(tempfile.mkdtemp(prefix="mmip_")) / path.name)
+        except OSError as error:  # a home that cannot be written to, or is full
+            return _written_elsewhere(binary, path.name, error)
 
 
 def _target(architecture: int, known: tuple[int, ...], version: str) -> str:
@@ -153,9 +153,24 @@ def _written(binary: bytes, path: Path) -> Path:
     """Write a file that others may be reading or writing: it is there as a whole, or not."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(binary)
-    Path(file.name).replace(path)
-    return path
+        beside = Path(file.name)
+    try:
+        beside.write_bytes(binary)
+        return beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _written_elsewhere(binary: bytes, name: str, why: OSError) -> Path:
+    """Write a file to a temporary folder, for this process alone."""
+    try:
+        return _written(binary, Path(tempfile.mkdtemp(prefix="mmip_")) / name)
+    except OSError as error:
+        raise BackendUnavailable(
+            f"the compiled kernels cannot be kept, in {cache_folder()} ({why}) or elsewhere ({error}): name a folder "
+            f"with room by CUPY_CACHE_DIR, or {_INSTEAD}"
+        ) from None
 
 
 def _compiled(nvrtc: Any, module: str, target: str) -> bytes:

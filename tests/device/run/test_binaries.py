@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from helpers import standin_cupy
-from helpers.cuda_machines import machine, sums
+from helpers.cuda_machines import compile_in_child, machine, slowly, sums
 from helpers.standin_cupy import Cupy
 
 from mmip_gpu.device.layouts.structs import KERNEL_LANES, KERNEL_MODULES
@@ -40,6 +38,27 @@ def test_a_compiler_whose_binary_is_cut_off_further(cupy: Cupy) -> None:
     ):
         binary_of(cupy.cuda.nvrtc, "90", "checks")
     assert list(cache_folder().glob("*.cubin")) == []
+
+
+@pytest.mark.parametrize("full", ["the cache", "every disk"])
+def test_a_full_disk(cupy: Cupy, monkeypatch: pytest.MonkeyPatch, full: str) -> None:
+    plain = Path.write_bytes
+
+    def written(path: Path, data: bytes) -> int:
+        if full == "every disk" or path.parent == cache_folder():
+            plain(path, data[:100])
+            raise OSError(28, "No space left on device")
+        return plain(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", written)
+    if full == "the cache":
+        path = binary_of(cupy.cuda.nvrtc, "90", "checks")
+        assert is_whole(path)
+        assert path.parent != cache_folder()
+    else:
+        with pytest.raises(BackendUnavailable, match=r"No space left.*CUPY_CACHE_DIR.*device='cpu'"):
+            binary_of(cupy.cuda.nvrtc, "90", "checks")
+    assert [path.name for path in cache_folder().iterdir() if path.suffix != ".lock"] == []
 
 
 def test_every_kernel_has_a_module_and_each_is_compiled_when_first_used(cupy: Cupy) -> None:
@@ -106,16 +125,6 @@ def test_an_architecture_that_is_too_old(monkeypatch: pytest.MonkeyPatch, tmp_pa
 # --- at once
 
 
-def slowly(cupy: Cupy) -> None:
-    compile_now = cupy.cuda.nvrtc.compileProgram
-
-    def compile_later(program: Any, options: Any) -> None:
-        time.sleep(0.2)
-        compile_now(program, options)
-
-    cupy.cuda.nvrtc.compileProgram = compile_later
-
-
 def test_threads_that_meet_cold_kernels_compile_once(cupy: Cupy) -> None:
     slowly(cupy)
     found: list[list[int]] = []
@@ -128,18 +137,10 @@ def test_threads_that_meet_cold_kernels_compile_once(cupy: Cupy) -> None:
     assert len(cupy.compiled) == len(cupy.loaded) == 1
 
 
-def _compile_in_child(ready: Any, found: Any) -> None:
-    cupy = Cupy()
-    slowly(cupy)
-    ready.wait()
-    binary_of(cupy.cuda.nvrtc, "90", "checks")
-    found.put(len(cupy.compiled))
-
-
 def test_processes_that_meet_cold_kernels_compile_once(cupy: Cupy) -> None:
     context = multiprocessing.get_context("spawn")
     ready, found = context.Barrier(3), context.Queue()
-    children = [context.Process(target=_compile_in_child, args=(ready, found)) for _ in range(3)]
+    children = [context.Process(target=compile_in_child, args=(ready, found)) for _ in range(3)]
     for child in children:
         child.start()
     counts = [found.get(timeout=300) for _ in children]
