@@ -2,7 +2,7 @@
 
 Values: the part's name, the folder of the rows and the seconds that it has in; rows out.
 
-    python -m gpu.part NAME --folder FOLDER --seconds 30 [--device cpu] [--small] [--without KERNEL ..]
+    python -m gpu.part NAME --folder FOLDER --seconds 30 [--device cpu] [--small] [--first] [--without KERNEL ..]
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu")
     parser.add_argument("--small", action="store_true")
+    parser.add_argument(
+        "--first", action="store_true", help="of its run: once a device is open, empty tables replace those there"
+    )
     parser.add_argument("--without", nargs="*", default=(), help="kernels that the part 'smoke' leaves out")
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore", UserWarning)  # of tiny arrays: a ratio that is not met, a region outside
@@ -53,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MmipError as error:
         print(error, flush=True)
         return NO_DEVICE
+    if options.first:
+        run.begin()
     try:
         _do(run, options.part, options.without)
     except BackendUnavailable as error:

@@ -52,6 +52,16 @@ def kept_facts(folder: Path) -> dict[str, str]:
     return found
 
 
+def has_facts(folder: Path) -> bool:
+    """Whether a part has opened what it runs on."""
+    return (folder / _FACTS).exists()
+
+
+def forget_facts(folder: Path) -> None:
+    """Leave none of an earlier run."""
+    (folder / _FACTS).unlink(missing_ok=True)
+
+
 class Run(Rows):
     """A part: where kernels run, where rows go, how much time there is."""
 

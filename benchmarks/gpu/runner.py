@@ -7,6 +7,7 @@ kernel that does not end, is met by a part alone.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -17,12 +18,13 @@ from gpu.parts import SUMMARY_SECONDS, TOOLS, Part, limit_of
 from gpu.places import HERE
 from gpu.processes import Ended, last_line, run_process
 from gpu.rows import Rows
-from gpu.run import kept_facts
+from gpu.run import forget_facts, has_facts, kept_facts
 from gpu.sanitizers import FOUND, findings, tool_command
 from gpu.smoke import BEGUN
 from mmip_gpu.device.layouts.structs import KERNEL_LANES
 
-_NO_DEVICE, _LOST = 2, 3  # exit statuses of part.py
+_PROGRAM = ("-P", "-m", "gpu.part")
+_NO_DEVICE, _LOST = 2, 3  # its exit statuses
 _GRACE = 0.9  # of its limit a part has for its work; then it names what is left, and ends
 _SHORTEST = 0.5  # seconds that a part is begun with
 
@@ -46,21 +48,18 @@ class Runner:
         self._environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, sys.path)])}
         self._environment["PYTHONUNBUFFERED"] = "1"
         if binaries is not None:
-            self._environment["CUPY_CACHE_DIR"] = str(binaries.resolve())
+            self._environment["CUPY_CACHE_DIR"] = str(_own_copy(binaries, logs / "binaries"))
 
     def run(self, parts: Sequence[Part]) -> int:
         """All parts; 0 where nothing differs, 1 where something does, 2 without a device."""
-        (self._folder / "gpu_facts.json").unlink(missing_ok=True)
+        forget_facts(self._folder)
         for old in self._logs.glob("*.txt"):
             old.unlink()
-        self.rows.begin()
         for number, part in enumerate(parts):
-            left = self._end - SUMMARY_SECONDS - time.monotonic()
-            limit = limit_of(parts[number:], left)
-            if limit < _SHORTEST:
-                self.rows.skip(part.name, "all of it", "no time left")
+            limit = limit_of(parts[number:], self._end - SUMMARY_SECONDS - time.monotonic())
+            ended = self._begun(part, limit, first=number == 0)
+            if ended is None:
                 continue
-            ended = self._smoke(part, limit) if part.name == "smoke" else self._part(part, limit)
             if ended.status == _NO_DEVICE and number == 0:
                 print(f"{last_line(self._log(part.name))}: python benchmarks/gpu.py --device cpu rehearses all of it")
                 return _NO_DEVICE
@@ -68,11 +67,23 @@ class Runner:
         self._summary()
         return 1 if self.rows.read("differences") else 0
 
+    def _begun(self, part: Part, limit: float, *, first: bool) -> Ended | None:
+        """A part to its end, unless there is no time. Rows of an earlier run stay until a device is open."""
+        ended = None
+        if limit >= _SHORTEST:
+            more = ["--first"] if first else []
+            ended = self._smoke(part, limit) if part.name == "smoke" else self._part(part, limit, *more)
+        if first and not has_facts(self._folder) and (ended is None or ended.status != _NO_DEVICE):
+            self.rows.begin()
+        if ended is None:
+            self.rows.skip(part.name, "all of it", "no time left")
+        return ended
+
     def _log(self, name: str) -> Path:
         return self._logs / f"{name.replace(' ', '_')}.txt"
 
     def _part(self, part: Part, limit: float, *more: str) -> Ended:
-        command = [sys.executable, "-P", "-m", "gpu.part", part.name, "--folder", str(self._folder)]
+        command = [sys.executable, *_PROGRAM, part.name, "--folder", str(self._folder)]
         command += ["--seconds", f"{limit * _GRACE:.1f}", *self._kind, *more]
         if part.name in TOOLS:
             tool = tool_command(part.name) if "gpu" in self._kind else None
@@ -127,3 +138,11 @@ class Runner:
         text = self._log("summary").read_text(errors="replace")
         print(text if ended.status == 0 else f"no summary: {ended.reason}; last: {last_line(self._log('summary'))}")
         self._archive.write()
+
+
+def _own_copy(binaries: Path, place: Path) -> Path:
+    """A folder with these binaries that can be written to, whatever theirs is."""
+    place.mkdir(parents=True, exist_ok=True)
+    for path in binaries.glob("mmip_*"):
+        shutil.copy2(path, place)
+    return place.resolve()

@@ -33,7 +33,7 @@ def findings(log: Path) -> str:
     """The lines of a tool in a log that say what it found: the first, and the sum."""
     lines = [line.strip("= \n") for line in log.read_text(errors="replace").splitlines() if line.startswith("=====")]
     told = [line for line in lines if line and not line.startswith("COMPUTE-SANITIZER")]
-    return "; ".join([*told[:3], *told[-1:]]) if told else "nothing that it says"
+    return "; ".join(dict.fromkeys([*told[:3], *told[-1:]])) if told else "nothing that it says"
 
 
 def run_sanitized(run: Run, tool: str) -> None:

@@ -88,43 +88,59 @@ def _half(array: NDArray[Any]) -> NDArray[Any]:
     return changed
 
 
+_FLAT, _DEEP = (70, 90), (9, 22, 40)
+_PLAIN: Way = {"axes": "yx", "effort": 1}
+_CELLS: Way = {"axes": "zyx", "effort": 1, "cell_depth": 8}
+
+
+def _roi() -> NDArray[np.uint8]:
+    """Two regions of a volume."""
+    roi = np.zeros(_DEEP, np.uint8)
+    roi[2:6, 3:13, 5:36], roi[5:, 11:20, 2:19] = 1, 2
+    return roi
+
+
 def tiny_cases() -> list[Tiny | TinyStage]:
     """All cases, those of the main path first."""
-    flat, deep = (70, 90), (9, 34, 50)
-    roi = np.zeros(deep, np.uint8)
-    roi[2:6, 3:21, 5:40], roi[5:, 19:30, 2:19] = 1, 2
-    image, volume = textured(flat, "uint16", 1), textured(deep, "uint16", 2)
-    columns = np.zeros((1, 1, 8, 8, 10), np.int32)
-    columns[..., 1:] = np.arange(9) % 3
-    plain = {"axes": "yx", "effort": 1}
+    image, volume = textured(_FLAT, "uint16", 1), textured(_DEEP, "uint16", 2)
+    return [*_main_cases(image, volume), *_other_cases(image, volume), _stage_case()]
+
+
+def _main_cases(image: NDArray[Any], volume: NDArray[Any]) -> list[Tiny]:
+    """Stages at every effort, and without loss."""
+    thorough: Way = {"axes": "zyx", "effort": 3}
+    exact = {"roi": _roi(), "roi_quality": {1: "lossless", 2: 50}}
+    predicted = thorough | {"quality": 20, "prediction": True, "stages": 4}
     return [
-        Tiny("volume", volume, {"psnr": 36, "effort": 1, "cell_depth": 8, "axes": "zyx"}, _SCALED),
-        Tiny("image", image, {"psnr": 45, **plain}, _SCALED),
+        Tiny("volume", volume, {"psnr": 36, **_CELLS}, _SCALED),
+        Tiny("image", image, {"psnr": 45, **_PLAIN}, _SCALED),
         Tiny("lossless", volume // 64, {"lossless": True, "stages": 3, "axes": "zyx"}),
         Tiny("effort 2", image, {"psnr": 40, "effort": 2, "axes": "yx"}),
-        Tiny("effort 3, predicted", volume, {"quality": 20, "effort": 3, "stages": 4, "axes": "zyx"}, _SCALED),
-        Tiny("effort 3, deep", volume, {"quality": 20, "effort": 3, "cell_depth": 8, "axes": "zyx"}),
-        Tiny(
-            "effort 3, exact part",
-            volume,
-            {"qstep": 900, "effort": 3, "roi": roi, "roi_quality": {1: "lossless", 2: 50}, "axes": "zyx"},
-        ),
-        Tiny("colour", textured((*flat, 3), "uint8", 3), {"quality": 20, "axes": "yxc", "effort": 1}),
-        Tiny("largest error", textured(flat, "uint8", 4), {"max_error": 3, "stages": 3, **plain}),
-        Tiny(
-            "ROI",
-            volume,
-            {"quality": 10, "effort": 1, "roi": roi, "roi_quality": {1: 60, 2: "lossless"}, "axes": "zyx"},
-        ),
-        Tiny("padding", _half(image), {"psnr": 45, "padding": 0, **plain}),
-        Tiny("padding, volume", _half(volume), {"psnr": 45, "padding": 0, "effort": 1, "cell_depth": 8, "axes": "zyx"}),
-        Tiny(
-            "float32",
-            textured(deep, "int16", 5).astype(np.float32) / 128,
-            {"psnr": 50, "step": 0.01, "effort": 1, "axes": "zyx"},
-        ),
-        Tiny("DC image", textured((300, 320), "uint8", 6), {"psnr": 30, **plain}),
-        Tiny("predictive", volume, {"lossless": True, "axes": "zyx"}, ({}, {"scale": 2})),
-        Tiny("predictive, colour", textured((*flat, 3), "uint8", 7), {"lossless": True, "axes": "yxc"}),
-        TinyStage("stage array", StageOptions(2, 1, (0, 3, 3), (0, 9, 63)), columns),
+        Tiny("effort 3, predicted", volume[:3], predicted, _SCALED),
+        Tiny("effort 3, deep", volume, {"quality": 20, "cell_depth": 8, **thorough}),
+        Tiny("effort 3, exact part", volume, {"qstep": 900, **exact, **thorough}),
     ]
+
+
+def _other_cases(image: NDArray[Any], volume: NDArray[Any]) -> list[Tiny]:
+    """Options that have kernels of their own, and the predictive codec."""
+    colour, floats = (*_FLAT, 3), textured(_DEEP, "int16", 5).astype(np.float32) / 128
+    regions = {"roi": _roi(), "roi_quality": {1: 60, 2: "lossless"}}
+    return [
+        Tiny("colour", textured(colour, "uint8", 3), {"quality": 20, "axes": "yxc", "effort": 1}),
+        Tiny("largest error", textured(_FLAT, "uint8", 4), {"max_error": 3, "stages": 3, **_PLAIN}),
+        Tiny("ROI", volume, {"quality": 10, "effort": 1, "axes": "zyx", **regions}),
+        Tiny("padding", _half(image), {"psnr": 45, "padding": 0, **_PLAIN}),
+        Tiny("padding, volume", _half(volume), {"psnr": 45, "padding": 0, **_CELLS}),
+        Tiny("float32", floats, {"psnr": 50, "step": 0.01, "effort": 1, "axes": "zyx"}),
+        Tiny("DC image", textured((180, 190), "uint8", 6), {"psnr": 30, **_PLAIN}),
+        Tiny("predictive", volume, {"lossless": True, "axes": "zyx"}, ({}, {"scale": 2})),
+        Tiny("predictive, colour", textured(colour, "uint8", 7), {"lossless": True, "axes": "yxc"}),
+    ]
+
+
+def _stage_case() -> TinyStage:
+    """Columns of 64 cells of a plane."""
+    columns = np.zeros((1, 1, 8, 8, 10), np.int32)
+    columns[..., 1:] = np.arange(9) % 3
+    return TinyStage("stage array", StageOptions(2, 1, (0, 3, 3), (0, 9, 63)), columns)
