@@ -88,7 +88,7 @@ def encode(
     stages : int, default 3
         The container has 2 to 5 parts, from coarse to fine; the first gives the 1/8 image. ``max_error=`` adds one.
     cuts : sequence of int, optional
-        Stage 2, 3, .. ends before this many AC positions of each cell (FORMAT.md section 5).
+        Stage 2, 3, .. ends before this many AC positions of each cell (FORMAT.md 5); by default later with predictions.
     roi : array or str, optional
         A mask, boolean or of small integers (higher = better), marks regions of interest; a rule does so by stored
         value: ``threshold:9000``, ``range:300..3000`` or ``otsu``.

@@ -42,6 +42,7 @@ _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
+_PREDICTED_CUTS = {2: (), 3: (40,), 4: (40, 52), 5: (28, 40, 52)}  # what stage 2 lacks, nothing is predicted from
 _PREDICTIVE_STAGES = 1
 _USUAL = {"method": "transform", "prediction": None, "slice_axis": None, "per_channel": False, "channel_values": ()}
 _LARGEST_RATIO = 1_000_000
@@ -221,13 +222,12 @@ class CodecConfig:
         others = self.stages, self.cuts, self.roi_quality, self.cell_depth
         return self.method in _OF_MODE.get(self.mode, ()) and others == (_PREDICTIVE_STAGES, None, None, None)
 
-    def stage_cuts(self, depth: int) -> tuple[int, ...]:
+    def stage_cuts(self, depth: int, *, predicted: bool = False) -> tuple[int, ...]:
         """AC positions per cell at which the stages end, 0 for stage 1: ``(0, c_2, .., all)``."""
-        total = CELL_AC[depth]
-        cuts = _DEFAULT_CUTS[depth][self.stages] if self.cuts is None else self.cuts
-        ends = (0, *cuts, total)
+        cuts = (_PREDICTED_CUTS if predicted else _DEFAULT_CUTS[depth])[self.stages] if self.cuts is None else self.cuts
+        ends = (0, *cuts, CELL_AC[depth])
         if any(a >= b for a, b in pairwise(ends)) or len(ends) > MAX_STAGES:
-            raise InvalidArgument(f"cuts={cuts}: expected ascending numbers between 1 and {total - 1}")
+            raise InvalidArgument(f"cuts={cuts}: expected ascending numbers between 1 and {ends[-1] - 1}")
         return ends
 
     @property

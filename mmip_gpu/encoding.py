@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
@@ -53,6 +54,7 @@ def encode_configured(
     """`encode` by options that were checked before; the parts are not joined to bytes."""
     workers, array = thread_count(threads), _stated(array, settings)
     on_device, (array,) = _placed([array], settings, device)
+    settings = _with_own_mask(settings) if on_device else settings
     with _warning(settings) as planner:
         if on_device:
             from mmip_gpu.device.encode.arrays import encode_arrays
@@ -77,6 +79,15 @@ def _placed(items: list[Any], settings: EncodeSettings, device: Device) -> tuple
     from mmip_gpu.device.encode.arrays import host_arrays
 
     return False, host_arrays(items)
+
+
+def _with_own_mask(settings: EncodeSettings) -> EncodeSettings:
+    """The settings with a mask of the device as our array: its library tells this thread alone what to wait for."""
+    if isinstance(settings.roi, str) or not is_on_device(settings.roi):
+        return settings
+    from mmip_gpu.device.encode.arrays import own_array
+
+    return replace(settings, roi=own_array(settings.roi))
 
 
 def _stated(array: Any, settings: EncodeSettings) -> Any:
@@ -196,6 +207,7 @@ def encode_batch_configured(
     on_device, items = _placed(items, settings, device)
     if output == "device" and not on_device:
         raise InvalidArgument("output='device': expected arrays of a device, or device='gpu'")
+    settings = _with_own_mask(settings) if on_device else settings
 
     def finished(encoded: Encoded) -> bytes:
         _warn_of_size(encoded, settings)

@@ -29,6 +29,14 @@ settings.register_profile("nightly", max_examples=1000, deadline=None, suppress_
 settings.load_profile("default")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a stand-in for CuPy compiles must not be found by a device."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CUPY_CACHE_DIR", str(tmp_path_factory.mktemp("kernel_cache")))
+        yield
+
+
 @pytest.fixture
 def each_kernel() -> Iterator[list[str]]:
     """Names of the kernel copies that this machine runs; what was selected before is selected again after."""

@@ -76,7 +76,12 @@ def throughput(array: NDArray[Any], layout: PlaneLayout, threads: int, device: s
             row = _row(mode, f"CPU, {count} threads" if count > 1 else "CPU", array, encoded)
             found.rows.append(row | _cpu_rates(array, plan, encoded, count))
         if executor is not None:
-            _add_gpu(found, executor, mode, array, plan, encoded)
+            try:
+                with executor.errors():
+                    _add_gpu(found, executor, mode, array, plan, encoded)
+            except BackendUnavailable as error:  # such as a compiler that is missing: the CPU's rates are worth having
+                found.rows.pop()
+                found.no_gpu, executor = str(error), None
     return found
 
 

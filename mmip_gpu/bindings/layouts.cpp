@@ -97,12 +97,23 @@ nb::dict kernel_lanes() {
     return found;
 }
 
+nb::dict kernel_modules() {
+    nb::dict found;
+#define MMIP_MEMBER(name, K) found[#name] = module;
+#define MMIP_MODULE_OF(name, LIST) { const char* module = #name; LIST(MMIP_MEMBER) }
+    MMIP_MODULES(MMIP_MODULE_OF)
+#undef MMIP_MODULE_OF
+#undef MMIP_MEMBER
+    return found;
+}
+
 }  // namespace
 
 void bind_layouts(nb::module_& m) {
     m.def("struct_layouts", &struct_layouts);
     m.def("kernel_layouts", &kernel_layouts);
     m.def("kernel_lanes", &kernel_lanes);
+    m.def("kernel_modules", &kernel_modules);
     m.attr("MAGNITUDE_BYTES") = static_cast<int>(kMagnitudeBytes);
     m.attr("PALETTE_BYTES") = static_cast<int>(sizeof(PaletteScratch));
     m.attr("PREDICTED_LIMIT") = static_cast<int>(kPredictedLimit);

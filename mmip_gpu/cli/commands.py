@@ -169,6 +169,9 @@ COMMANDS = {
     "migrate": Command(
         "views:migrate", "make arrays of Zarr v2 with a codec of ours arrays of Zarr v3", "mmip migrate old.zarr"
     ),
+    "doctor": Command(
+        "doctor:doctor", "say what this machine has: device, driver, CuPy, compiler, codecs", "mmip doctor --json"
+    ),
     "completion": Command(
         "completion:completion", "print what completes commands and options in a shell", "mmip completion bash"
     ),

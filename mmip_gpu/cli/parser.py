@@ -59,6 +59,7 @@ def build_parser() -> ArgumentParser:
     _add_soft(commands)
     _add_demo(commands)
     parser_views.add_migrate(_command(commands, "migrate"))
+    parser_views.add_doctor(_command(commands, "doctor"))
     _command(commands, "completion").add_argument("shell", choices=("bash", "zsh"))
     return parser
 

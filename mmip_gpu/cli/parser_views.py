@@ -1,4 +1,4 @@
-"""Options of the commands on stores that are there: fetch, upgrade, export, serve, verify, repair, info, migrate.
+"""Options of commands on what is there: fetch, upgrade, export, serve, verify, repair, info, migrate, doctor.
 
 Values: an ArgumentParser of a command in; its arguments added. Imports no command.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from mmip_gpu.cli.values import byte_count, chunk_shape, place
+from mmip_gpu.cli.values import architecture, byte_count, chunk_shape, place
 
 __all__ = [
     "add_cluster",
+    "add_doctor",
     "add_export",
     "add_fetch",
     "add_info",
@@ -86,6 +87,14 @@ def add_info(parser: ArgumentParser) -> None:
     parser.add_argument("input", metavar="FILE.mmip|STORE.zarr")
     text = "decode (of a store the middle chunk) and estimate the PSNR of the stages before the last"
     parser.add_argument("--loss", action="store_true", help=text)
+
+
+def add_doctor(parser: ArgumentParser) -> None:
+    """Add the arguments of ``mmip doctor``."""
+    text = "compile all kernels for the device now, about two minutes once, in place of when they are first used"
+    parser.add_argument("--compile", action="store_true", help=text)
+    text = "the same for devices such as 90 (an H100), also where there is none"
+    parser.add_argument("--architecture", type=architecture, metavar="N", help=text)
 
 
 def add_migrate(parser: ArgumentParser) -> None:

@@ -19,6 +19,7 @@ from mmip_gpu.options import CodingOptions
 from mmip_gpu.quality.error_sums import checked_metrics
 
 __all__ = [
+    "architecture",
     "byte_count",
     "checked_suffix",
     "chunk_shape",
@@ -38,6 +39,20 @@ __all__ = [
 ]
 
 _CODING_NAMES = CodingOptions.__optional_keys__
+
+
+def architecture(text: str) -> str:
+    """Return the number of a device's architecture.
+
+    Examples
+    --------
+    >>> architecture("sm_90")
+    '90'
+    """
+    number = text.removeprefix("sm_")
+    if not number.isascii() or not number.isdecimal() or len(number) > 4:
+        raise ArgumentTypeError(f"expected a number such as 90, found {text!r}")
+    return number
 
 
 def region(text: str) -> tuple[slice, ...]:

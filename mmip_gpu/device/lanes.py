@@ -3,13 +3,14 @@
 Values: items of host memory in; the results of the work on them out, in order. A lane is a stream with a staging buffer
 and what the work on it keeps, such as a decoder. A thread takes a batch through a free lane. So a lane has one batch at
 a time, and its buffer is never written while a copy reads it. Scratch: a batch and what coding it takes, times the
-lanes. The staging buffers are page-locked memory, each as large as the largest batch.
+lanes. The staging buffers are page-locked memory, each as large as the largest batch, or as the largest piece of one.
+Lanes are kept for the next call with their streams and staging buffers, since memory pools keep blocks by stream.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import partial
@@ -28,6 +29,7 @@ __all__ = ["KERNEL_LANES", "Lane", "budget", "cut_batches", "halved", "through_l
 KERNEL_LANES = 3
 _ALIGNMENT = 256  # of arrays in a staging buffer
 _BUSY_BYTES = 2**31  # of a batch: some 80 million samples
+_STAGED_BYTES = 2**28  # of a lane's page-locked memory; more is copied in pieces of it
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -58,12 +60,16 @@ class Lane:
         return owned
 
     def upload(self, arrays: Sequence[NDArray[Any]]) -> list[DeviceArray]:
-        """Copies of host arrays of any layout and byte order, C-ordered, by one transfer."""
-        staged, slices = self._stage([(a.shape, a.dtype.newbyteorder("=")) for a in arrays])
-        for view, array in zip(slices, arrays, strict=True):
-            np.copyto(staged[view].view(array.dtype.newbyteorder("=")).reshape(array.shape), array)
-        held = self.executor.upload_pinned(staged)
-        self._is_read = True
+        """Copies of host arrays of any layout and byte order, C-ordered, by one transfer, or in pieces."""
+        slices, end = _placed([(a.shape, a.dtype) for a in arrays])
+        if end > _STAGED_BYTES:
+            held = self._upload_in_pieces(arrays, slices, end)
+        else:
+            staged = self._stage(end)
+            for view, array in zip(slices, arrays, strict=True):
+                np.copyto(staged[view].view(array.dtype.newbyteorder("=")).reshape(array.shape), array)
+            held = self.executor.upload_pinned(staged)
+            self._is_read = True
         return [
             held[view].view(array.dtype.newbyteorder("=")).reshape(array.shape)
             for view, array in zip(slices, arrays, strict=True)
@@ -72,26 +78,64 @@ class Lane:
     def download(self, arrays: Sequence[DeviceArray]) -> list[NDArray[Any]]:
         """Copies of arrays of the executor in host memory, C-ordered; waits for them."""
         own = [self.executor.contiguous(array) for array in arrays]
-        staged, slices = self._stage([(a.shape, np.dtype(a.dtype)) for a in own])
+        slices, end = _placed([(a.shape, np.dtype(a.dtype)) for a in own])
+        if end > _STAGED_BYTES:
+            return [self._download_in_pieces(array) for array in own]
+        staged = self._stage(end)
         for view, array in zip(slices, own, strict=True):
             if array.size:
                 self.executor.download_pinned(array, staged[view])
         self.executor.wait()
         return [staged[v].view(a.dtype).reshape(a.shape).copy() for v, a in zip(slices, own, strict=True)]
 
-    def _stage(self, kinds: Sequence[tuple[tuple[int, ...], np.dtype[Any]]]) -> tuple[NDArray[np.uint8], list[slice]]:
-        """The staging buffer, and where arrays of these shapes and dtypes stand in it; its last copy has ended."""
+    def forget(self) -> None:
+        """Drop what was made for this lane alone, with the memory that it holds."""
+        self._owned.clear()
+
+    def _upload_in_pieces(self, arrays: Sequence[NDArray[Any]], slices: Sequence[slice], size: int) -> DeviceArray:
+        """The arrays in one array of bytes on the device."""
+        held = self.executor.empty(size, np.uint8)
+        for view, array in zip(slices, arrays, strict=True):
+            data = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(-1).view(np.uint8)
+            for first in range(0, data.size, _STAGED_BYTES):
+                piece = data[first : first + _STAGED_BYTES]
+                staged = self._stage(piece.size)
+                staged[:] = piece
+                start = view.start + first
+                held[start : start + piece.size] = self.executor.upload_pinned(staged)
+                self._is_read = True
+        return held
+
+    def _download_in_pieces(self, array: DeviceArray) -> NDArray[Any]:
+        """A copy of a C-ordered array."""
+        found = np.empty(array.shape, array.dtype)
+        data_dev, data = array.reshape(-1).view(np.uint8), found.reshape(-1).view(np.uint8)
+        for first in range(0, data.size, _STAGED_BYTES):
+            piece = data[first : first + _STAGED_BYTES]
+            staged = self._stage(piece.size)
+            self.executor.download_pinned(data_dev[first : first + piece.size], staged)
+            self.executor.wait()
+            piece[:] = staged
+        return found
+
+    def _stage(self, size: int) -> NDArray[np.uint8]:
+        """So much of the staging buffer, whose last copy has ended."""
         if self._is_read:
             self.executor.wait()
             self._is_read = False
-        slices, end = [], 0
-        for shape, dtype in kinds:
-            size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-            slices.append(slice(end, end + size))
-            end += -(-size // _ALIGNMENT) * _ALIGNMENT
-        if self._staging.size < end:
-            self._staging = self.executor.pinned(end)
-        return self._staging[:end], slices
+        if self._staging.size < size:
+            self._staging = self.executor.pinned(size)
+        return self._staging[:size]
+
+
+def _placed(kinds: Sequence[tuple[tuple[int, ...], np.dtype[Any]]]) -> tuple[list[slice], int]:
+    """Where arrays of these shapes and dtypes stand in one array of bytes, and its size."""
+    slices, end = [], 0
+    for shape, dtype in kinds:
+        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        slices.append(slice(end, end + size))
+        end += -(-size // _ALIGNMENT) * _ALIGNMENT
+    return slices, end
 
 
 def through_lanes(
@@ -127,7 +171,9 @@ def through_lanes(
         return
     lane = Lane(executor)
     for batch in batches:
-        yield from on_lane(lane, batch)
+        with executor.shared():
+            found = on_lane(lane, batch)
+        yield from found
 
 
 def _too_large(executor: Executor, _: Any) -> NoReturn:
@@ -144,8 +190,9 @@ def _through_streams(
     """Results of several lanes, each with its own stream and a thread for the time of a batch."""
     executor.wait()  # for what the caller's stream was given, such as a mask
     free: SimpleQueue[tuple[Lane, Callable[[], AbstractContextManager[None]]]] = SimpleQueue()
+    kept = executor.kept
     for _ in range(lanes):
-        free.put((Lane(executor), executor.stream()))
+        free.put(_kept_lane(executor, kept) or (Lane(executor), executor.stream()))
 
     def through_a_lane(batch: Sequence[_T]) -> Sequence[_R]:
         lane, entered = free.get()
@@ -166,6 +213,22 @@ def _through_streams(
             yield from pending.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        while not free.empty():
+            lane, entered = free.get()
+            lane.forget()
+            kept.append((lane, entered))
+
+
+def _kept_lane(
+    executor: Executor, kept: MutableSequence[Any]
+) -> tuple[Lane, Callable[[], AbstractContextManager[None]]] | None:
+    """A lane that an earlier call left with its stream, if there is one."""
+    try:
+        lane, entered = kept.pop()
+    except IndexError:
+        return None
+    lane.executor = executor
+    return lane, entered
 
 
 def budget(executor: Executor, lanes: int = 1) -> int:
@@ -214,7 +277,8 @@ def halved(
     [1, 3, -9, 4]
     """
     try:
-        return list(work(items))
+        with executor.errors():
+            return list(work(items))
     except (MemoryError, DeviceMemoryExceeded):
         pass  # out of the handler, the arrays of the attempt are gone
     executor.release()

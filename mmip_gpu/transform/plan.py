@@ -149,7 +149,11 @@ class ChunkPlan:
         steps = tuple((STEP_ONE,) * len(row) for row in self.steps)
         flags = (1,) * len(steps)
         exact = replace(self, steps=steps, reversible=flags, correction=None, errors=(), choice_steps=None)
-        return replace(exact, dc_image=False, prediction=False)
+        return replace(exact, dc_image=False).without_prediction()
+
+    def without_prediction(self) -> ChunkPlan:
+        """The same plan without predicted blocks, and with the cuts of one."""
+        return replace(self, prediction=False, cuts=self.config.stage_cuts(self.depth)) if self.prediction else self
 
     def with_factors(self, factors: Sequence[float]) -> ChunkPlan:
         """The same plan with the steps of each part (`part_count`) of lossy classes multiplied (mode quality)."""

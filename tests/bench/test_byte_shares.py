@@ -23,9 +23,15 @@ def waves(shape: tuple[int, ...], padding: int | None = None) -> np.ndarray:
     return noisy.astype(np.uint16)
 
 
+def edges(shape: tuple[int, ...]) -> np.ndarray:
+    """Slanted edges under the same noise, which neighbours predict."""
+    _, y, x = np.indices(shape)
+    return waves(shape) + np.where((x + 2 * y) % 90 < 40, 0, 8000).astype(np.uint16)
+
+
 CASES = {
     "flat": (waves((4, 96, 96)), {"cell_depth": 1, "prediction": False}),
-    "predicted": (waves((4, 128, 128)), {"cell_depth": 1, "prediction": True}),
+    "predicted": (edges((4, 128, 128)), {"cell_depth": 1, "prediction": True}),
     "deep": (waves((16, 64, 64)), {"cell_depth": 8}),
     "padded": (waves((4, 96, 96), 60_000), {"cell_depth": 1, "padding": 60_000, "prediction": False}),
     "one stage": (waves((4, 96, 96)), {"cell_depth": 1, "stages": 2, "prediction": False}),

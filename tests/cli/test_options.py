@@ -24,6 +24,7 @@ COMMANDS = (
     "plot",
     "bench",
     "demo",
+    "doctor",
 )
 
 

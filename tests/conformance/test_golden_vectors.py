@@ -29,7 +29,7 @@ def test_the_index_lists_the_files() -> None:
     assert INDEX.keys() == recipes().keys()
     sizes = [path.stat().st_size for path in FOLDER.glob("*.mmip")]
     assert max(sizes) < 50_000
-    assert sum(sizes) < 650_000
+    assert sum(sizes) < 620_000
 
 
 @pytest.fixture(params=INDEX)

@@ -17,7 +17,7 @@ from helpers.nvrtc import compiled
 import mmip_gpu
 from mmip_gpu._core import kernel_layouts, struct_layouts
 from mmip_gpu.device.layouts.structs import params_dtype, struct_dtype
-from mmip_gpu.device.run.cuda import COMPILE_OPTIONS
+from mmip_gpu.device.run.binaries import COMPILE_OPTIONS
 
 if TYPE_CHECKING:
     from mmip_gpu._core import Layout

@@ -167,7 +167,9 @@ FACTS: dict[str, Any] = {
     "NumPy (1.26 or later)": lambda: "numpy>=1.26" in project()["dependencies"],
     "Zarr (3.1.3 or later)": lambda: "zarr>=3.1.3" in project()["dependencies"],
     "Dask 2025.1 or later": lambda: "dask[array,distributed]>=2025.1" in project()["optional-dependencies"]["dask"],
-    "CuPy for CUDA 12": lambda: any(p.startswith("cupy-cuda12x") for p in project()["optional-dependencies"]["gpu"]),
+    "CuPy 14 with its compiler": lambda: (
+        "cupy-cuda12x[ctk]>=14.0.1" in project()["optional-dependencies"]["gpu-cuda12"]
+    ),
     "called 1.0": lambda: has("a draft until it is called 1.0", "mmip_gpu/FORMAT.md"),
     "integers above 16 bits that are no labels": lambda: not _taken("int32"),
     "labels of up to 64": lambda: mmip.decode(mmip.encode(np.eye(9, dtype="uint64"), labels=True)).dtype == "uint64",

@@ -7,15 +7,15 @@ are known.
 
 from __future__ import annotations
 
-import ctypes
+import struct
 import threading
-import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from helpers.standin_memory import Event, Pinned, copy
 from mmip_gpu.device import _phases
 from mmip_gpu.device.layouts.structs import KERNEL_LANES, params_dtype
 
@@ -38,6 +38,41 @@ class OutOfMemoryError(MemoryError):
 
 class NVRTCError(RuntimeError):
     pass
+
+
+class CompileException(Exception):
+    pass
+
+
+class MemoryPool:
+    """A pool that holds nothing, and what a device has free."""
+
+    def __init__(self) -> None:
+        self.free, self.used, self.limit, self.emptied = 0, 0, 0, 0
+
+    def malloc(self, size: int) -> None:
+        """What CuPy calls to allocate."""
+
+    def free_bytes(self) -> int:
+        return self.free
+
+    def used_bytes(self) -> int:
+        return self.used
+
+    def get_limit(self) -> int:
+        return self.limit
+
+    def free_all_blocks(self) -> None:
+        self.emptied += 1
+
+
+def cubin(source: str) -> bytes:
+    """An ELF file whose tables end where it ends, as NVRTC's."""
+    text = source.encode()
+    header = struct.pack(
+        "<5s11xHHIQQQIHHHHHH", b"\x7fELF\x02", 2, 190, 1, 0, 64, 120 + len(text), 0, 64, 56, 1, 64, 1, 0
+    )
+    return header + bytes(56) + text + bytes(64)
 
 
 class DeviceArray(np.ndarray):
@@ -75,7 +110,10 @@ class Cupy(ModuleType):
         self.launched: list[tuple[str, tuple[int, ...], tuple[int, ...], str]] = []
         self.compiled: list[tuple[str, ...]] = []
         self.loaded: list[Path] = []
-        self.compiler_log = ""
+        self.compiler_log, self.known, self.no_compiler = "", (75, 80, 86, 89, 90, 100, 120), ""
+        self.pool, self.pinned_pool = MemoryPool(), MemoryPool()
+        self.allocator: Any = self.pool.malloc
+        self.default_stream = 0
         self.ndarray = DeviceArray
         self.RawModule = lambda *, path: _Module(self, Path(path))
         self.cuda = SimpleNamespace(
@@ -88,27 +126,33 @@ class Cupy(ModuleType):
                 pointerGetAttributes=lambda pointer: SimpleNamespace(device=1),
                 getDeviceProperties=lambda number: {"name": b"stand-in", "totalGlobalMem": self.memory},
                 memGetInfo=lambda: (self.memory, self.memory),
-                memcpyAsync=_copy,
+                deviceSynchronize=self._synchronize,
+                memcpyAsync=copy,
                 memcpyHostToDevice=1,
                 memcpyDeviceToHost=2,
             ),
             driver=SimpleNamespace(CUDADriverError=CUDADriverError),
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+            MemoryPool=MemoryPool,
+            get_allocator=lambda: self.allocator,
+            compiler=SimpleNamespace(CompileException=CompileException),
             nvrtc=SimpleNamespace(
                 NVRTCError=NVRTCError,
-                getVersion=lambda: (12, 9),
+                getVersion=self._version,
+                getSupportedArchs=lambda: self.known,
                 createProgram=lambda source, name, headers, names: {"source": source, "name": name},
                 compileProgram=self._compile,
-                getCUBIN=lambda program: b"\x7fELF" + program["source"].encode(),
+                getCUBIN=lambda program: cubin(program["source"])[:-1],  # CuPy takes the last byte for a NUL
+                getPTX=lambda program: b".version 8.0 " + program["source"].encode(),
                 getProgramLog=lambda program: self.compiler_log,
                 destroyProgram=lambda program: program.clear(),
             ),
             Device=lambda number=0: _Device(self, number),
             Stream=lambda non_blocking: _Stream(self),
-            Event=_Event,
+            Event=Event,
             get_elapsed_time=lambda start, end: 1e3 * (end.at - start.at),
             get_current_stream=lambda: _Stream(self, self.stream),
-            alloc_pinned_memory=_Pinned,
+            alloc_pinned_memory=Pinned,
         )
 
     @property
@@ -125,10 +169,19 @@ class Cupy(ModuleType):
         self._streams += 1
         return str(self._streams - 1)
 
-    @staticmethod
-    def get_default_memory_pool() -> Any:
-        """A pool that holds nothing."""
-        return SimpleNamespace(free_bytes=lambda: 0, free_all_blocks=lambda: None)
+    def get_default_memory_pool(self) -> MemoryPool:
+        return self.pool
+
+    def get_default_pinned_memory_pool(self) -> MemoryPool:
+        return self.pinned_pool
+
+    def _version(self) -> tuple[int, int]:
+        if self.no_compiler:
+            raise RuntimeError(self.no_compiler)
+        return 12, 9
+
+    def _synchronize(self) -> None:
+        self.waited += 1
 
     def _count(self) -> int:
         if self.fails in (INSUFFICIENT_DRIVER, NO_DEVICE):
@@ -179,7 +232,12 @@ class _Module:
     """What RawModule(path=...) is: functions that run on the CPU."""
 
     def __init__(self, cupy: Cupy, path: Path) -> None:
-        assert path.read_bytes().startswith(b"\x7fELF")
+        data = path.read_bytes()
+        if path.suffix == ".cubin":  # a driver is given the file as it is
+            sections, size, count = struct.unpack_from("<Q", data, 40)[0], *struct.unpack_from("<HH", data, 58)
+            assert len(data) >= sections + size * count
+        else:
+            assert data.startswith(b".version")
         cupy.loaded.append(path)
         self._cupy = cupy
 
@@ -212,10 +270,12 @@ class _Device:
 
 
 class _Stream:
-    ptr = 0
-
     def __init__(self, cupy: Cupy, name: str | None = None) -> None:
         self._cupy, self._before, self._name = cupy, cupy.stream, name
+
+    @property
+    def ptr(self) -> int:
+        return self._cupy.default_stream if self._name == "default" else 16
 
     def synchronize(self) -> None:
         self._cupy.waited += 1
@@ -226,25 +286,3 @@ class _Stream:
 
     def __exit__(self, *error: object) -> None:
         self._cupy.stream = self._before
-
-
-class _Pinned(bytearray):
-    """Bytes of the host, as their buffer and by their address."""
-
-    @property
-    def ptr(self) -> int:
-        return ctypes.addressof(ctypes.c_char.from_buffer(self)) if self else 0
-
-
-class _Event:
-    at = 0.0
-
-    def record(self) -> None:
-        self.at = time.perf_counter()
-
-    def synchronize(self) -> None:
-        """All has run."""
-
-
-def _copy(to: int, source: int, size: int, kind: int, stream: int) -> None:
-    ctypes.memmove(to, source, size)

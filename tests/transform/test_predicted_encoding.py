@@ -89,16 +89,17 @@ def test_kinds_of_samples(samples: NDArray[Any], options: dict[str, Any]) -> Non
     assert decibels(samples, mmip.decode(blob)) > decibels(samples, mmip.decode(plain)) - 0.5
 
 
+@pytest.mark.parametrize("max_error", [3, 20])  # tiles are small, or large
 @pytest.mark.parametrize("prediction", [False, True])
-def test_what_regions_read(prediction: bool) -> None:
-    """With predictions 4 sub-streams share a crc, not 8: damage in another group is no concern of a region."""
+def test_what_regions_read(prediction: bool, max_error: int) -> None:
+    """Damage in another group of sub-streams is no concern of a region."""
     samples = edges((9, 150, 270), 7)
-    blob = mmip.encode(samples, max_error=3, stages=3, effort=2, cell_depth=1, prediction=prediction)
+    blob = mmip.encode(samples, max_error=max_error, stages=3, effort=2, cell_depth=1, prediction=prediction)
     header, start = Header.parse(blob)
     assert header.fields.prediction == prediction
     for stage, size in enumerate(header.fields.stage_bytes, 1):
         groups = read_groups(header, stage, size, blob[start : start + size])
-        assert groups.substreams == (4 if prediction else 8)
+        assert len(groups.spans) == -(-header.fields.substreams(header.layout) // 4)
         damaged = bytearray(blob)
         damaged[start + groups.spans[1][0]] ^= 1  # of the second group, which begins with a tile of the first slices
         first = (slice(0, 1), slice(0, 60), slice(0, 100))

@@ -113,7 +113,7 @@ def test_blocks_are_chosen_once_for_a_psnr_that_is_met_closely(
 
     monkeypatch.setattr(HostSamples, "analyzed", counted)
     blob = mmip.encode(array, psnr=psnr, effort=1)
-    assert psnr <= mmip.inspect(blob)["loss"]["psnr"] < psnr + 0.08
+    assert psnr <= mmip.inspect(blob)["loss"]["psnr"] < psnr + 0.1
     assert analyzed.count(array.size) == 1
     again = mmip.encode(array, psnr=psnr, effort=1, threads=2)
     assert again == blob

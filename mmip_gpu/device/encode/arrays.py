@@ -32,7 +32,7 @@ from mmip_gpu.transform.planning.analyzed import Analyzed
 from mmip_gpu.transform.planning.trial import HostSamples, Samples, Trial
 from mmip_gpu.volume.axes import PlaneLayout
 
-__all__ = ["SAMPLE_BYTES", "Planner", "Sampler", "containers_on_device", "encode_arrays", "host_arrays"]
+__all__ = ["SAMPLE_BYTES", "Planner", "Sampler", "containers_on_device", "encode_arrays", "host_arrays", "own_array"]
 
 SAMPLE_BYTES = 28  # entries, tokens, their places, colour, R2, decoded samples
 
@@ -76,6 +76,11 @@ def host_arrays(items: Sequence[Any], executor: Executor | None = None) -> list[
     executor = CudaExecutor() if executor is None else executor
     on_device, _ = by_memory(items)
     return [executor.download(executor.adopt(item)) if i in on_device else item for i, item in enumerate(items)]
+
+
+def own_array(item: Any) -> DeviceArray:
+    """An array of the device as one of its executor; what works on it later waits for what its library did to it."""
+    return CudaExecutor().adopt(item)
 
 
 def containers_on_device(items: Sequence[Any], planner: Planner, threads: int) -> list[DeviceArray]:

@@ -6,8 +6,8 @@ found for all of them, with shared launches, once. Bits are written only where b
 only where errors are asked for; `Synthesizer` makes them bit for bit as a decoder does.
 
 Held as long as the object: about 6 bytes a sample and 8 a cell (Indices), what padding takes, copies of planes that are
-not C-ordered, 4 bytes a sample of float32 and 4 of R2 with predictions. Decoded planes are dropped when they are measured. Scratch beside theirs:
-with several quality classes a copy of the samples, and 2 bytes for each.
+not C-ordered, 4 bytes a sample of float32 and 4 of R2 with predictions. Decoded planes are dropped when they are
+measured. Scratch beside theirs: with several quality classes a copy of the samples, and 2 bytes for each.
 """
 
 from __future__ import annotations

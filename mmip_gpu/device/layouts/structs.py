@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmip_gpu._core import kernel_lanes, kernel_layouts, struct_layouts
+from mmip_gpu._core import kernel_lanes, kernel_layouts, kernel_modules, struct_layouts
 from mmip_gpu.container.header import DTYPES
 from mmip_gpu.volume.floats import sample_dtype
 
 if TYPE_CHECKING:
     from mmip_gpu._core import Field, Layout
 
-__all__ = ["KERNEL_LANES", "SAMPLE_TYPES", "params_dtype", "struct_dtype"]
+__all__ = ["KERNEL_LANES", "KERNEL_MODULES", "SAMPLE_TYPES", "params_dtype", "struct_dtype"]
 
 SAMPLE_TYPES = {sample_dtype(np.dtype(name)): i for i, name in enumerate(DTYPES)}  # SampleType of rules/format.h
 KERNEL_LANES = kernel_lanes()  # of a group, by kernel
+KERNEL_MODULES = kernel_modules()  # what is compiled together, by kernel
 _STRUCTS, _PARAMS = struct_layouts(), kernel_layouts()
 
 

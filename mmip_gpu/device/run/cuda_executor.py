@@ -6,22 +6,45 @@ device and its memory pool. Guarantees that launches go to the caller's current 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mmip_gpu.device.layouts.structs import KERNEL_LANES
-from mmip_gpu.device.run.cuda import kernel_of, open_cupy, our_errors
+from mmip_gpu.device.run.cuda import open_cupy, our_errors
+from mmip_gpu.device.run.device_memory import free_bytes, give_back
 from mmip_gpu.device.run.executors import DeviceArray, packed
-from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.device.run.modules import kernel_of
+from mmip_gpu.errors import InvalidArgument, MmipError
 
 __all__ = ["CudaExecutor"]
 
 _MOST_BLOCKS = 2**31 - 1
 _ALIGNMENT = 16  # of arrays that are downloaded together
+_STAGED_BYTES = 2**28  # of page-locked memory at once: CuPy's pool of it rounds up, and gives nothing back
+_KEPT_LANES = 8
+_PER_THREAD_STREAM = 2  # the handle by which each thread means a stream of its own
+
+Entered = Callable[[], AbstractContextManager[None]]
+
+
+@dataclass
+class _Kept:
+    """What calls leave for later ones on a device: CuPy's pool keeps memory by the stream that it was taken for."""
+
+    lanes: deque[Any] = field(default_factory=lambda: deque(maxlen=_KEPT_LANES))
+    streams: deque[Entered] = field(default_factory=lambda: deque(maxlen=_KEPT_LANES))
+
+
+@cache
+def _kept_on(cupy: Any, device: int) -> _Kept:
+    return _Kept()
 
 
 class CudaExecutor:
@@ -65,6 +88,8 @@ class CudaExecutor:
         if not arrays:
             return []
         ends = np.cumsum([-(-array.nbytes // _ALIGNMENT) * _ALIGNMENT for array in arrays])
+        if ends[-1] > _STAGED_BYTES:
+            return [self.download(array) for array in arrays]
         staged = self.pinned(max(int(ends[-1]), 1))
         found = []
         for array, first in zip(arrays, [0, *ends[:-1].tolist()], strict=True):
@@ -81,25 +106,46 @@ class CudaExecutor:
             return self._cupy.ascontiguousarray(array)
 
     def adopt(self, data: Any) -> DeviceArray:
-        """The data as an array of CuPy, not copied.
+        """The data as an array of CuPy, not copied; the current stream waits for what its library does to it.
+
+        By DLPack where the data has it: PyTorch's other interface names no stream to wait for. Of an interface that
+        names none the whole device is waited for.
 
         Raises
         ------
         InvalidArgument
             For what CuPy has no dtype for, and for data of another device than the current one.
         """
-        here, there = self._cupy.cuda.runtime.getDevice(), self._device_of(data)
+        with self.errors():
+            here, there = self._cupy.cuda.runtime.getDevice(), self._device_of(data)
         if here != there:  # CuPy would copy from one to the other
             raise InvalidArgument(
                 f"expected data of device {here}, the current one, found device {there}: copy it there, or call in "
                 f"`with cupy.cuda.Device({there}):`"
             )
-        has_interface = hasattr(data, "__cuda_array_interface__")
+        if isinstance(data, self._cupy.ndarray):
+            return data
         try:
-            return self._cupy.asarray(data) if has_interface else self._cupy.from_dlpack(data)
-        except (TypeError, ValueError, BufferError) as error:
+            with self.errors():
+                return self._shared_array(data)
+        except (TypeError, ValueError, BufferError, RuntimeError) as error:
+            if isinstance(error, MmipError):
+                raise
             found = f"{type(data).__name__} of {getattr(data, 'dtype', 'no dtype')}"
             raise InvalidArgument(f"expected an array that CuPy can share, found {found}: {error}") from None
+
+    def _shared_array(self, data: Any) -> DeviceArray:
+        """The data by DLPack, else by the interface of CUDA arrays."""
+        has_interface = hasattr(data, "__cuda_array_interface__")
+        if hasattr(data, "__dlpack__") or not has_interface:
+            try:
+                return self._cupy.from_dlpack(data)
+            except (TypeError, ValueError, BufferError):  # a dtype or a flag that DLPack does not know
+                if not has_interface:
+                    raise
+        if data.__cuda_array_interface__.get("stream") is None:
+            self._cupy.cuda.runtime.deviceSynchronize()
+        return self._cupy.asarray(data)
 
     def _device_of(self, data: Any) -> int:
         """Number of the device that holds the data."""
@@ -136,11 +182,12 @@ class CudaExecutor:
     def stream(self) -> Callable[[], AbstractContextManager[None]]:
         """A stream of the current device that does not wait for the default one."""
         cuda = self._cupy.cuda
-        device, stream = cuda.Device(cuda.runtime.getDevice()), cuda.Stream(non_blocking=True)
+        with self.errors():
+            device, stream = cuda.Device(cuda.runtime.getDevice()), cuda.Stream(non_blocking=True)
 
         @contextmanager
         def entered() -> Iterator[None]:
-            with device, stream:
+            with self.errors(), device, stream:
                 try:
                     yield
                 finally:
@@ -151,23 +198,60 @@ class CudaExecutor:
     def here(self) -> Callable[[], AbstractContextManager[None]]:
         """The device and the stream that are current in this thread."""
         cuda = self._cupy.cuda
-        number, stream = cuda.runtime.getDevice(), cuda.get_current_stream()
+        with self.errors():
+            number, stream = cuda.runtime.getDevice(), cuda.get_current_stream()
 
         @contextmanager
         def entered() -> Iterator[None]:
-            with cuda.Device(number), stream:
+            with self.errors(), cuda.Device(number), stream:
                 yield
 
         return entered
 
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """The current stream; in place of a per-thread default one, which others cannot enter, one of our own.
+
+        That begins when the thread's own has ended what it was given, and has ended when it is left.
+        """
+        with self.errors():
+            current = self._cupy.cuda.get_current_stream()
+            if current.ptr == _PER_THREAD_STREAM:
+                current.synchronize()
+        if current.ptr != _PER_THREAD_STREAM:
+            yield
+            return
+        streams = self._kept.streams
+        entered = streams.pop() if streams else self.stream()
+        try:
+            with entered():
+                yield
+        finally:
+            streams.append(entered)
+
+    def errors(self) -> AbstractContextManager[None]:
+        """Errors of CuPy and CUDA, those of its own operations among them, become ours."""
+        return our_errors(self._cupy)
+
+    @property
+    def kept(self) -> deque[Any]:
+        """Lanes of the current device, for all executors of this process."""
+        return self._kept.lanes
+
+    @property
+    def _kept(self) -> _Kept:
+        with self.errors():
+            return _kept_on(self._cupy, self._cupy.cuda.runtime.getDevice())
+
     def room(self) -> int:
-        """Bytes that the device and CuPy's pool have free."""
-        free, _ = self._cupy.cuda.runtime.memGetInfo()
-        return int(free) + int(self._cupy.get_default_memory_pool().free_bytes())
+        """Bytes that the device and CuPy's allocator have free."""
+        with self.errors():
+            return free_bytes(self._cupy)
 
     def release(self) -> None:
-        """Give the free blocks of CuPy's pool back to the device."""
-        self._cupy.get_default_memory_pool().free_all_blocks()
+        """Give the free blocks of CuPy's pools back to the device and the host."""
+        with self.errors():
+            give_back(self._cupy)
 
     def address(self, array: DeviceArray) -> int:
         """Where its first item stands on the device."""

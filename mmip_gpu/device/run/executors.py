@@ -6,8 +6,10 @@ Guarantees the results that a device gives (device/run/cuda_executor.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, MutableSequence, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -76,6 +78,19 @@ class Executor(Protocol):
 
     def here(self) -> Callable[[], AbstractContextManager[None]]:
         """The stream of this thread, for others to enter; to leave it is not to wait for it."""
+        ...
+
+    def shared(self) -> AbstractContextManager[None]:
+        """While it is entered, the stream of this thread is one that others can enter."""
+        ...
+
+    def errors(self) -> AbstractContextManager[None]:
+        """What the place's libraries raise inside becomes a kind of errors.py."""
+        ...
+
+    @property
+    def kept(self) -> MutableSequence[Any]:
+        """What lanes keep for later calls to this place, such as streams."""
         ...
 
     def room(self) -> int:
@@ -170,6 +185,19 @@ class HostExecutor:
     def here(self) -> Callable[[], AbstractContextManager[None]]:
         """The one order that there is."""
         return nullcontext
+
+    def shared(self) -> AbstractContextManager[None]:
+        """The one order that there is."""
+        return nullcontext()
+
+    def errors(self) -> AbstractContextManager[None]:
+        """NumPy's are as they are."""
+        return nullcontext()
+
+    @cached_property
+    def kept(self) -> MutableSequence[Any]:
+        """Its own."""
+        return deque()
 
     def room(self) -> int:
         """As much as tests need."""

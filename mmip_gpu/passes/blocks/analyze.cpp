@@ -187,7 +187,6 @@ std::vector<double> analyze(Coefficients& c, const Samples& samples, const uint8
                 contexts[s] = header_classes(c, static_cast<int>(s) + 2, options.threads);
             }
         }
-        if (pass > 0 && c.predictions) settle_sums(c, sums, quantizer, options.search);   // the points at which samples are restored
         for (StageRates& r : rates) r.token.resize((kTokenClasses + 1) * kTokenAlphabet);   // see AnalyzeJob
         const bool predicts = pass > 0 && c.predictions != nullptr;
         sums = analyze_tiles(c, samples, classes, by, options, rates, contexts, keeps && pass + 1 == options.passes, predicts);

@@ -199,7 +199,6 @@ class StagedForm:
         padding, bound = data["padding"], data["correction"]
         check_field("padding", padding, padding is None or (_is_sample(padding, dtype) and not colour))
         check_field("correction", bound, bound is None or 0 <= operator.index(bound) <= MAX_CORRECTION_ERROR)
-        check_field("cuts, for what was asked", cuts, cuts == config.stage_cuts(depth))
         exact, most = bool(reversible) and all(reversible), config.error_bound
         check_field("reversible, for what was asked", reversible, exact or not config.exact)
         is_bounded = exact or most is None or (bound is not None and bound <= most)
@@ -208,6 +207,7 @@ class StagedForm:
         predicted = data.get("prediction", False)
         fits = predicted is False or (predicted is True and _may_predict(config, depth, tile) and not exact)
         check_field("prediction", predicted, fits)
+        check_field("cuts, for what was asked", cuts, cuts == config.stage_cuts(depth, predicted=predicted))
         units, errors = _read_channels(data, config, steps, bound)
         plan = ChunkPlan(config, layout.axes, colour, depth, tile, cuts, steps, reversible, padding, bound, image)
         axis = config.slice_axis or "z"

@@ -29,19 +29,22 @@ __all__ = ["Chunks", "Pieces", "piece_regions", "surveyed_plan"]
 
 _SHARE = 12  # of the samples one in so many is coded before the chunks are
 _FEWEST, _MOST = 2**20, 2**21  # samples of all pieces
-_LENGTHS, _SMALL_LENGTHS, _SMALL_COUNT = {"z": 16, "y": 64, "x": 64}, {"z": 16, "y": 32, "x": 32}, 16
+_LENGTHS, _FEW = ({"z": 16, "y": 64, "x": 64}, {"z": 16, "y": 32, "x": 64}, {"z": 16, "y": 32, "x": 32}), 20
 _GROUPS = 8  # of pieces, at least
-_SURENESS, _MOST_DOUBT = 0.3, 0.06  # standard errors that are allowed for; at most a quarter of a decibel
+_SURENESS, _MOST_DOUBT = 0.45, 0.06  # standard errors that are allowed for; at most a quarter of a decibel
 _INDEX_ERROR = 1 / 12  # mean square of rounding to indices, in steps
 
 
 def piece_regions(layout: PlaneLayout, colour: bool) -> list[Region]:
-    """Pieces of one size, spread evenly over all axes; the whole of a small array."""
+    """Pieces of one size, spread evenly over all axes, smaller ones where they are few; the whole of a small array."""
     wanted = min(max(layout.samples // _SHARE, _FEWEST), _MOST)
     if layout.samples <= wanted:
         return [tuple(slice(0, n) for n in layout.shape)]
-    found = _spread(layout, colour, _LENGTHS, wanted)
-    return found if len(found) >= _SMALL_COUNT else _spread(layout, colour, _SMALL_LENGTHS, wanted)
+    found: list[Region] = []
+    for lengths in _LENGTHS:
+        if len(found) < _FEW:
+            found = _spread(layout, colour, lengths, wanted)
+    return found
 
 
 def _spread(layout: PlaneLayout, colour: bool, lengths: dict[str, int], wanted: int) -> list[Region]:

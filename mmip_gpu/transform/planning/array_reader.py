@@ -13,19 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.transform.plan import ChunkPlan
-from mmip_gpu.transform.planning.costs import STEP_EFFORT, Ratios, at_effort
+from mmip_gpu.transform.planning.choices import CAREFUL_EFFORT
+from mmip_gpu.transform.planning.costs import STEP_EFFORT, Ratios, carried_ratio
 from mmip_gpu.transform.planning.match_channels import match_channels
 from mmip_gpu.transform.planning.match_distortion import (
     NEAR_DB,
     SLOPE,
+    carried_step,
     check_reached,
-    decibels,
     decoding_shift,
     near_step,
     search_step,
     settle_step,
 )
-from mmip_gpu.transform.planning.match_size import RATIO_AIM, RATIO_SLOPE, search_ratio, unreachable_ratio
+from mmip_gpu.transform.planning.match_size import RATIO_SLOPE, search_ratio, unreachable_ratio
 from mmip_gpu.transform.planning.probe_regions import spread_probe, tile_probe
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
@@ -128,18 +129,19 @@ class ArrayReader:
 def _psnr_plan(plan: ChunkPlan, probe: Trial, larger: Trial | None, whole: Trial, peak: float) -> ChunkPlan:
     """The plan with the step that all samples need; a quarter of the probe and what is larger tell where to begin."""
     part, rough, slope = probe.quarter(plan.axes), plan.config.effort == STEP_EFFORT, SLOPE
-    if part is not whole and (larger is None or not rough):
+    is_matched = larger is not None and (rough or plan.config.effort >= CAREFUL_EFFORT)
+    if part is not whole and not is_matched:
         plan, slope = near_step(plan, peak, part.kept_error)
     if larger is not None:
+        if part is not larger and not is_matched:
+            plan, slope = carried_step(plan, peak, part, larger, slope)
         plan, slope = near_step(plan, peak, larger.kept_error, slope, _NEAR_ENOUGH_DB if rough else NEAR_DB)
         part = larger
     if rough and not plan.lossless:
         plan = settle_step(plan, peak, whole, slope, decoding_shift(part.keeping(plan), peak, part))
     else:
         if part is not whole and not plan.lossless:
-            near = at_effort(plan, STEP_EFFORT)
-            few, many = (decibels(peak, samples.mean_error(near), 100.0) for samples in (part, whole))
-            plan = plan.with_step(plan.background_step * 10 ** ((many - few) / slope))
+            plan, slope = carried_step(plan, peak, part, whole, slope)
         plan, _ = search_step(plan, peak, whole.mean_error, slope)
     if plan.lossless and plan.config.step is not None:
         check_reached(plan, peak, whole.mean_error(plan))
@@ -152,10 +154,9 @@ def _ratio_plan(plan: ChunkPlan, part: Trial | None, whole: Trial) -> ChunkPlan:
     if part is not None:
         few = Ratios(part)
         plan, reached = search_ratio(plan, few)
-        slope, rough = few.slope, at_effort(plan, STEP_EFFORT)
-        if rough is not plan and not plan.lossless:
-            expected = reached * Ratios(whole)(rough) / Ratios(part)(rough)
-            plan = plan.with_step(plan.background_step * (RATIO_AIM * plan.config.value / expected) ** (1 / slope))
+        slope = few.slope
+        if plan.config.effort > STEP_EFFORT and not plan.lossless:
+            plan, slope = carried_ratio(plan, reached, part, whole)
     plan, reached = search_ratio(plan, ratios, slope)
     if reached < plan.config.value:
         raise unreachable_ratio(plan.config.value, reached)

@@ -14,7 +14,7 @@ from operator import itemgetter
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.transform.plan import ChunkPlan, class_steps, initial_step, tile_log2
 from mmip_gpu.transform.planning.costs import STEP_EFFORT, Ratios, at_choice, at_effort, cost, saving, tiled
-from mmip_gpu.transform.planning.match_distortion import QualityFactors, near_step
+from mmip_gpu.transform.planning.match_distortion import QualityFactors, carried_step, near_step
 from mmip_gpu.transform.planning.match_size import first_bound, search_ratio
 from mmip_gpu.transform.planning.plan_reader import PlanReader
 from mmip_gpu.transform.planning.probe_regions import DEEP_SLICES
@@ -28,7 +28,7 @@ __all__ = ["choose_cells", "choose_dc_image", "choose_padding", "first_plans"]
 _CLEAR = 1.015  # costs of two cell depths that differ by less on a quarter of the probe are compared on all of it
 # From which on they always are, at a step found by the effort that chooses: a quarter of a CT at 50 dB favoured 3D
 # cells by 11 % of the costs, which took 9 % more bits of all of it.
-_CAREFUL_EFFORT = 3
+CAREFUL_EFFORT = 3
 _LARGE_CHOICE = 2**18  # samples
 _IMAGE_RATE = 0.1  # bits a sample below which a DC image is tried: above it none was worth its bits
 _IMAGE_SPAN = 2**16  # steps in the range of the dtype: indices of a DC image then stay in 23 bits, which encoders hold
@@ -41,14 +41,17 @@ def choose_cells(plans: Sequence[ChunkPlan], probe: Trial, peak: float) -> Chunk
     """
     if probe.array.size == 0:
         return plans[0]
-    part, is_careful = probe.quarter(plans[0].axes), plans[0].config.effort >= _CAREFUL_EFFORT
+    part, is_careful = probe.quarter(plans[0].axes), plans[0].config.effort >= CAREFUL_EFFORT
     near = _near(at_choice(plans[-1]) if is_careful else at_effort(plans[-1], STEP_EFFORT), part, peak)
     if is_careful and part is not probe:
+        if near.config.mode == "psnr":
+            near, _ = carried_step(near, peak, part, probe)
         near = _near(near, probe, peak)
     plans = [replace(p, steps=near.steps, reversible=near.reversible, correction=near.correction) for p in plans]
     if is_careful:
+        last = tiled(plans[-1], probe)
         saves = len(plans) > 1 and saving(at_choice(plans[0]), at_choice(plans[-1]), probe) > 0
-        return tiled(plans[0] if saves else plans[-1], probe)
+        return tiled(plans[0], probe) if saves else last
     if len(plans) == 1:
         return tiled(plans[0], part)
     for samples in (part, probe):

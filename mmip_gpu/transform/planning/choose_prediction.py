@@ -33,7 +33,7 @@ def choose_prediction(plan: ChunkPlan, probe: Trial, slices: int) -> ChunkPlan:
     config = plan.config
     if not tries_prediction(config) or plan.lossless or probe.array.size == 0:
         return plan
-    predicted = replace(plan, depth=1, cuts=config.stage_cuts(1), prediction=True)
+    predicted = replace(plan, depth=1, cuts=config.stage_cuts(1, predicted=True), prediction=True)
     predicted = with_tiles(predicted, probe, _RATE_OF_TILES[plan.tile_samples])
     if not config.prediction and not saves(predicted, plan, probe, _LEAST_SAVING):
         return plan

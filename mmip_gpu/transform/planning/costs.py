@@ -12,15 +12,28 @@ from dataclasses import replace
 
 from mmip_gpu._core import SQUARED_STEPS_PER_BIT
 from mmip_gpu.transform.plan import ChunkPlan, tile_log2
-from mmip_gpu.transform.planning.match_size import RATIO_SLOPE
+from mmip_gpu.transform.planning.match_size import LARGEST_STEP, RATIO_AIM, RATIO_SLOPE, SMALLEST_STEP
 from mmip_gpu.transform.planning.trial import Trial
 
-__all__ = ["STEP_EFFORT", "Ratios", "at_choice", "at_effort", "cost", "rate", "ratio", "saving", "tiled", "with_tiles"]
+__all__ = [
+    "STEP_EFFORT",
+    "Ratios",
+    "at_choice",
+    "at_effort",
+    "carried_ratio",
+    "cost",
+    "rate",
+    "ratio",
+    "saving",
+    "tiled",
+    "with_tiles",
+]
 
 # For steps that need not be exact; and at most for choices. At effort 1 those may be others: on one head CT at 44 dB
 # 3D cells take 27 % more bits than 2D ones at effort 1, 7 % more at effort 2.
 STEP_EFFORT, _CHOICE_EFFORT = 1, 2
 _FEW = 2**15  # samples
+_CARRIED_ROUNDS, _NEAR_SIZE = 3, 0.06  # of log size
 _FAR, _STEP_POWER = 1.25, 0.6  # how errors are far from one another; of the share of errors, for that of steps
 
 
@@ -100,6 +113,21 @@ class Ratios:
     def coded(self, plan: ChunkPlan) -> ChunkPlan:
         """The plan as its ratio was found."""
         return self._coded.get(plan.steps, plan)
+
+
+def carried_ratio(plan: ChunkPlan, reached: float, few: Trial, many: Trial) -> tuple[ChunkPlan, float]:
+    """(plan with about the step at which many samples reach the ratio, slope there), from that of few, which reach it.
+
+    Effort 1 tells, by blocks that are chosen once.
+    """
+    rough, ratios, step = at_effort(plan, STEP_EFFORT), Ratios(many), plan.background_step
+    aim = RATIO_AIM * plan.config.value * Ratios(few)(rough) / reached
+    for _ in range(_CARRIED_ROUNDS):
+        off = math.log(aim / ratios(rough.with_step(step)))
+        step = min(max(step * math.exp(off / ratios.slope), SMALLEST_STEP), LARGEST_STEP)
+        if abs(off) < _NEAR_SIZE:
+            break
+    return plan.with_step(step), ratios.slope
 
 
 def rate(plan: ChunkPlan, samples: Trial) -> float:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from mmip_gpu._core import STEP_ONE
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.costs import STEP_EFFORT, at_effort
 from mmip_gpu.transform.planning.match_size import LARGEST_STEP, SMALLEST_STEP
 from mmip_gpu.transform.planning.trial import Trial
 
@@ -21,6 +22,7 @@ __all__ = [
     "NEAR_DB",
     "SLOPE",
     "QualityFactors",
+    "carried_step",
     "check_reached",
     "decibels",
     "decoding_shift",
@@ -39,7 +41,7 @@ _SMALLEST_BRACKET = math.log10(1.004)
 # dB for a factor of ten in the step: typical, on the plateau of noise, and of plain rounding at high rates.
 SLOPE, _SMALLEST_SLOPE, _LARGEST_SLOPE = 15.0, 1.0, 20.0
 _NEAR_ROUNDS, NEAR_DB = 5, 0.4
-_SETTLE_ROUNDS, _MOVES, _AIM_DB, _NEAR_AIM_DB, _CLOSE_DB = 3, 3, 0.018, 0.012, 0.06
+_SETTLE_ROUNDS, _MOVES, _AIM_DB, _NEAR_AIM_DB = 3, 3, 0.03, 0.012
 _SLOPE_DB = 0.1  # less tells no slope
 _CHOICE_SHARE = 0.92  # of the step: blocks that are chosen by a smaller one are no worse, on one CT by 1 % better
 _FIRST_FACTOR, _SURE_FACTOR, _LARGEST_FACTOR = 0.9, 0.5, 1.5
@@ -132,6 +134,26 @@ def near_step(
     return plan.with_step(step), slope
 
 
+def carried_step(
+    plan: ChunkPlan, peak: float, few: Trial, many: Trial, slope: float = SLOPE
+) -> tuple[ChunkPlan, float]:
+    """(plan with about the step at which many samples have the PSNR that few have at its own, slope there).
+
+    Effort 1 tells, by coefficients of blocks that are chosen once; what decoding adds to their error is measured once.
+    """
+    near, last, step = at_effort(plan, STEP_EFFORT), None, plan.background_step
+    aim = decibels(peak, few.kept_error(near), 100.0)
+    shift = decoding_shift(many.keeping(near), peak, many)
+    for _ in range(_MOVES):
+        shown = decibels(peak, many.estimate(many.keeping(near.with_step(step))), 100.0)
+        here = math.log10(step), shown + shift
+        slope, last = _slope(last, here, slope), here
+        step = _limited(10 ** (here[0] + min(max((here[1] - aim) / slope, -0.5), 0.5)))
+        if abs(here[1] - aim) < _NEAR_AIM_DB:
+            break
+    return plan.with_step(step), slope
+
+
 def search_step(
     plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], float], slope: float = SLOPE
 ) -> tuple[ChunkPlan, float]:
@@ -147,11 +169,7 @@ def search_step(
         dB for a factor of ten in the step, as far as it is known.
     """
     target = plan.config.value
-    good, bad, last = (
-        None,
-        None,
-        None,
-    )  # (log step, dB): the largest step known to reach the target, the smallest known not
+    good, bad, last = None, None, None  # (log step, dB): the largest step known to reach the target, the smallest not
     sides = 0  # how often in a row the same end of the bracket has moved
     step = _limited(plan.background_step)
     for _ in range(_ROUNDS):
@@ -181,7 +199,7 @@ def settle_step(plan: ChunkPlan, peak: float, samples: Trial, slope: float, shif
     """
     target = plan.config.value
     plan = samples.keeping(plan.with_step(_fixed(_CHOICE_SHARE * plan.background_step)))
-    for round_ in range(_SETTLE_ROUNDS):
+    for _ in range(_SETTLE_ROUNDS):
         for _ in range(_MOVES):
             shown = decibels(peak, samples.estimate(plan), target + 60)
             above = shown + shift - target - _AIM_DB
@@ -195,7 +213,7 @@ def settle_step(plan: ChunkPlan, peak: float, samples: Trial, slope: float, shif
             points = (math.log10(plan.background_step), shown), (math.log10(moved.background_step), found)
             slope, plan = slope if abs(above) < _SLOPE_DB else _slope(*points, slope), moved
         reached = decibels(peak, samples.mean_error(plan), target + 60)
-        if target <= reached <= target + (_TOLERANCE_DB if round_ else _CLOSE_DB):
+        if target <= reached <= target + _TOLERANCE_DB:
             return plan
         shift = decoding_shift(plan, peak, samples)
     tried: dict[float, ChunkPlan] = {}

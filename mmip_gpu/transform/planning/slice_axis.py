@@ -49,6 +49,6 @@ def choose_slice_axis(plan: ChunkPlan, probe: Trial, reader: PlanReader) -> tupl
     if not (reader.may_choose_slice_axis and is_open and has_times and tries_prediction(plan.config)):
         return plan, probe
     slices = reader.probe(_TRIED_AXIS)
-    along = tiled(replace(plan, slice_axis=_TRIED_AXIS, prediction=False), slices.quarter(plan.axes))
+    along = tiled(replace(plan.without_prediction(), slice_axis=_TRIED_AXIS), slices.quarter(plan.axes))
     along = choose_prediction(along, slices, layout.volume[0])
     return (along, slices) if saves(along, plan, slices, _LEAST_SAVING) else (plan, probe)

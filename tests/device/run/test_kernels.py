@@ -8,7 +8,7 @@ import pytest
 from helpers.nvrtc import compiled
 
 from mmip_gpu.device.layouts.structs import KERNEL_LANES
-from mmip_gpu.device.run.cuda import COMPILE_OPTIONS, SOURCE
+from mmip_gpu.device.run.binaries import COMPILE_OPTIONS, SOURCE
 
 MOST_REGISTERS, MOST_SHARED = 128, 48 * 1024
 

@@ -113,13 +113,24 @@ def test_chunks_of_phantoms_are_coded_once(monkeypatch: pytest.MonkeyPatch) -> N
         for psnr in (40, 48, 56):
             report = mmip.write_zarr(array, MemoryStore(), psnr=psnr, effort=1, chunks=64, progress=False)
             chunks += report["chunk_count"]
-            assert psnr <= report["loss"]["psnr"] < psnr + 0.5, (name, psnr)
+            assert psnr <= report["loss"]["psnr"] < psnr + 0.35, (name, psnr)
     assert coded <= 1.05 * chunks
 
 
-@pytest.mark.parametrize("options", [{"effort": 1}, {"effort": 3}, {"effort": 2, "prediction": True}], ids=str)
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        ({"effort": 1}, 0.1),
+        ({"effort": 2}, 0.25),
+        ({"effort": 2, "prediction": True}, 0.2),
+        ({"effort": 3}, 0.3),  # whose errors jump from step to step
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("name", ["floats", "colour", "regions", "channels", "edges"])
-def test_small_arrays_are_coded_once(monkeypatch: pytest.MonkeyPatch, name: str, options: dict[str, Any]) -> None:
+def test_small_arrays_are_coded_once(
+    monkeypatch: pytest.MonkeyPatch, name: str, options: dict[str, Any], most: float
+) -> None:
     """What all of their chunks lose is known before the first one is written."""
     array = edges((6, 100, 170), 2)
     coded, encode, own = 0, StagedForm.encode, dict[str, Any]()
@@ -139,7 +150,7 @@ def test_small_arrays_are_coded_once(monkeypatch: pytest.MonkeyPatch, name: str,
         array, own = np.stack([array, array // 3]), {"axes": "czyx", "per_channel": False}
     monkeypatch.setattr(StagedForm, "encode", counted)
     report = mmip.write_zarr(array, MemoryStore(), psnr=44, chunks=(16, 64, 96), progress=False, **options, **own)
-    assert 44 <= report["loss"]["psnr"] < 44.5  # effort 3 gives errors that jump from step to step
+    assert 44 <= report["loss"]["psnr"] < 44 + most
     assert coded == report["chunk_count"] > 1
 
 

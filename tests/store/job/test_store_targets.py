@@ -21,7 +21,7 @@ from mmip_gpu.volume.axes import PlaneLayout
 @pytest.mark.parametrize("psnr", [45, 70])
 def test_psnr_is_never_below_the_request(psnr):
     report = mmip.write_zarr("phantom3d:40x96x96", MemoryStore(), psnr=psnr, chunks=(16, 48, 48))
-    assert psnr <= report["loss"]["psnr"] < psnr + 0.5
+    assert psnr <= report["loss"]["psnr"] < psnr + 0.15
 
 
 def test_psnr_where_the_probes_mislead(monkeypatch):

@@ -30,7 +30,7 @@ class Small(HostExecutor):
         Small.coded = 0
 
     def launch(self, kernel: str, **values: int) -> None:
-        if kernel.startswith("analyze"):
+        if kernel.startswith(("analyze", "close")):
             if values["groups"] > self.most:
                 raise MemoryError("no memory of the device")
             Small.coded += 1
@@ -111,13 +111,13 @@ def test_what_kernels_do_not_encode_is_coded_on_threads(tmp_path: Path) -> None:
     assert Small.coded == 0
 
 
-def test_predicted_blocks_are_coded_on_threads_with_a_warning(tmp_path: Path) -> None:
+@pytest.mark.parametrize("effort", [2, 3])
+def test_predicted_blocks_are_coded_by_kernels(tmp_path: Path, effort: int) -> None:
     array = edges((4, 96, 160), 1)
-    options: dict[str, Any] = {"qstep": 30, "effort": 2, "prediction": True, "chunks": (4, 96, 96)}
+    options: dict[str, Any] = {"qstep": 30, "effort": effort, "prediction": True, "chunks": (4, 96, 96)}
     expected, _ = written(array, tmp_path / "cpu", **options)
-    with pytest.warns(RuntimeWarning, match="no kernels encode predicted blocks: the CPU does"):
-        assert written(array, tmp_path / "gpu", device="gpu", **options)[0] == expected
-    assert Small.coded == 0
+    assert written(array, tmp_path / "gpu", device="gpu", **options)[0] == expected
+    assert Small.coded == 1  # both chunks together
 
 
 def test_a_killed_job_goes_on_on_a_device(tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ def test_a_record_that_disagrees_with_stage_2(at: tuple[int, ...], value: int) -
 
 
 def test_a_record_with_predictions_in_a_store_without() -> None:
-    store = written(prediction=True)
+    store = written(prediction=True, cuts=(12,))
     data = json.loads(store._store_dict["zarr.json"].to_bytes())
     del data["attributes"]["mmip"]["description"]["prediction"]
     store._store_dict["zarr.json"] = buffer(json.dumps(data).encode())
