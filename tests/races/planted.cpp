@@ -15,7 +15,7 @@ struct Params {
     const int32_t* values;                       // by group and lane
 };
 
-enum Fault { kNone, kNoBarrier, kSharedSum, kPlainSum, kUnwrittenScratch };
+enum Fault { kNone, kNoBarrier, kSharedSum, kPlainSum, kUnwrittenScratch, kCopy };
 
 template <Fault fault>
 struct SumKernel {
@@ -29,6 +29,7 @@ struct SumKernel {
     static void run(const Params& p, Shared& s, int64_t group, int lane) {
         if constexpr (phase == 0) {
             s.values[lane] = p.values[group * kLanes + lane];
+            if (fault == kCopy) __builtin_memcpy(s.rest, s.values, sizeof(int32_t) * (1u + lane));
             if (fault == kNoBarrier) p.sums[group * kLanes + lane] = s.values[(lane + 1) % kLanes];
         } else if constexpr (phase == 1) {
             if (fault == kUnwrittenScratch) s.values[lane] += s.rest[lane];
@@ -58,6 +59,7 @@ int main(int, char** arguments) {
     launch<kSharedSum>("shared_sum");
     launch<kPlainSum>("plain_sum");
     launch<kUnwrittenScratch>("unwritten_scratch");
+    launch<kCopy>("copy");
     launch<kNone>("unwritten_memory", true);
     write_findings(arguments[1]);
 }

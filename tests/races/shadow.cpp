@@ -2,7 +2,8 @@
 // this in place of libtsan. Every byte remembers when it was last written, read and updated atomically.
 // Values: times count runs of a lane; those since the last barrier are of the same phase, those since the last group of it.
 // Guarantees the same findings in every run: no thread takes part but the one that launches.
-// MMIP_RACES_PLANT=barriers leaves out every second barrier, =groups takes lanes for groups: what the detector must find.
+// MMIP_RACES_PLANT, separated by commas, plants faults that it must find: "KERNEL/N" leaves out the N-th barrier of that kernel,
+// "KERNEL/atomics" takes its updates for plain ones, "zeros" has arrays of zeros for undefined (watched.py marks them).
 #include <bitset>
 #include <cstdio>
 #include <cstdlib>
@@ -21,8 +22,10 @@
 namespace {
 
 constexpr uintptr_t kPage = 4096;
-constexpr size_t kMostPages = 6000;          // pages of shadow that a launch leaves behind; each takes about 200 KB
+constexpr size_t kMostPages = 3000;          // pages of shadow that a launch leaves behind; each takes about 200 KB
 constexpr uintptr_t kStack = 1 << 16;        // below the frame of a mark are temporaries of the kernel
+
+constexpr int kPlanted = 32;                 // barriers of a kernel that can be left out: the first ones
 
 enum Access { kRead, kWrite, kAtomic };
 enum Finding { kLanes, kLanesAtomic, kGroups, kGroupsAtomic, kScratch, kMemory, kMisaligned };
@@ -57,9 +60,8 @@ struct Found {
 std::mutex launching;
 thread_local bool watching __attribute__((tls_model("initial-exec"))) = false;
 bool atomic = false;
-const char* const plant = std::getenv("MMIP_RACES_PLANT");
-const bool all_barriers = plant == nullptr || std::strcmp(plant, "barriers") != 0;
-const bool lanes_are_groups = plant != nullptr && std::strcmp(plant, "groups") == 0;
+bool has_atomics = true;
+std::bitset<kPlanted + 1> left_out;          // barriers of this launch
 uint32_t now = 1, phase_begin = 1, group_begin = 1, launch_begin = 1;
 int lane = -1, barriers = 0;
 int64_t group_number = 0;
@@ -70,6 +72,13 @@ std::unordered_map<uintptr_t, std::unique_ptr<Page>> pages;
 std::unordered_map<uintptr_t, std::unique_ptr<Undefined>> undefined;
 std::map<std::string, Totals> launches;
 std::map<std::tuple<int, uint32_t, uint32_t, std::string>, Found> findings;
+
+bool is_planted(const std::string& fault) {
+    const char* const plants = std::getenv("MMIP_RACES_PLANT");
+    return plants != nullptr && ("," + std::string(plants) + ",").find("," + fault + ",") != std::string::npos;
+}
+
+const unsigned char garbage = is_planted("zeros") ? 0 : 0xcd;
 
 Page* page_of(uintptr_t number) {
     struct Near {
@@ -110,7 +119,7 @@ __attribute__((noinline)) void report(Finding kind, uint32_t code, uint32_t othe
 }
 
 // Whether an access now meets an earlier one of another lane of the phase, or of another group of the launch.
-void meet(const Times& t, Finding lanes, Finding groups, uint32_t code, uintptr_t at, bool global) {
+__attribute__((always_inline)) inline void meet(const Times& t, Finding lanes, Finding groups, uint32_t code, uintptr_t at, bool global) {
     if (t.last >= phase_begin && (t.last != now || t.first != now)) report(lanes, code, t.code, at);
     if (global && ((t.last >= launch_begin && t.last < group_begin) || t.before >= launch_begin)) report(groups, code, t.code, at);
 }
@@ -122,11 +131,12 @@ void note(Times& t, uint32_t code) {
     t.code = code;
 }
 
-void touch_byte(Page& page, uintptr_t at, Access access, uint32_t code, bool scratch) {
+__attribute__((always_inline)) inline void touch_byte(Page& page, uintptr_t at, Access access, uint32_t code, bool scratch) {
     Cell& cell = page.cells[at % kPage];
+    if (cell.of[access].last == now) return;     // this lane did so in this phase, and no other has run since
     if (access != kWrite && scratch && cell.of[kWrite].last < group_begin && cell.of[kAtomic].last < group_begin) report(kScratch, code, 0, at);
     if (page.undefined != nullptr && (*page.undefined)[at % kPage]) {
-        const bool untouched = *reinterpret_cast<const unsigned char*>(at) == 0xcd;   // the host writes without a mark
+        const bool untouched = *reinterpret_cast<const unsigned char*>(at) == garbage;   // the host writes without a mark
         if (access != kWrite && untouched) report(kMemory, code, 0, at);
         if (access != kRead || !untouched) page.undefined->reset(at % kPage);
     }
@@ -137,18 +147,20 @@ void touch_byte(Page& page, uintptr_t at, Access access, uint32_t code, bool scr
 }
 
 void touch(void* address, uintptr_t size, Access access, void* caller, bool aligned = true) {
-    if (!watching) return;
+    if (!watching || size == 0) return;
     const uintptr_t at = reinterpret_cast<uintptr_t>(address), frame = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
     if (at >= frame - kStack && at < stack_end) return;
     const uint32_t code = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(caller) - module_begin);
     if (atomic) access = kAtomic;
     ++totals->accesses;
+    watching = false;                        // what follows may call memset
     if (aligned && at % size != 0) report(kMisaligned, code, 0, at);
     const bool scratch = is_scratch(at);
     for (uintptr_t i = at; i < at + size;) {
         Page& page = *page_of(i / kPage);
         for (const uintptr_t end = i / kPage * kPage + kPage; i < end && i < at + size; ++i) touch_byte(page, i, access, code, scratch);
     }
+    watching = true;
 }
 
 }  // namespace
@@ -162,6 +174,8 @@ void watch_launch(const char* name) {
     module_begin = reinterpret_cast<uintptr_t>(info.dli_fbase);
     kernel = name;
     totals = &launches[name];
+    has_atomics = !is_planted(std::string(name) + "/atomics");
+    for (int i = 1; i <= kPlanted; ++i) left_out[i] = is_planted(std::string(name) + "/" + std::to_string(i));
     ++totals->launches;
     if (now > uint32_t{1} << 31 || pages.size() > kMostPages) {
         forget_pages();
@@ -191,7 +205,7 @@ void watch_group(int64_t group) {
 
 void watch_barrier() {
     ++barriers;
-    if (!all_barriers && barriers % 2 != 0) return;
+    if (barriers <= kPlanted && left_out[barriers]) return;
     phase_begin = ++now;
     lane = -1;
 }
@@ -199,10 +213,9 @@ void watch_barrier() {
 void watch_lane(int number) {
     lane = number;
     ++now;
-    if (lanes_are_groups) group_begin = now;
 }
 
-void watch_atomic(bool begins) { atomic = begins; }
+void watch_atomic(bool begins) { atomic = begins && has_atomics; }
 
 }  // namespace mmip
 
@@ -253,6 +266,25 @@ MARK(8)
 MARK(16)
 void __tsan_read_range(void* at, uintptr_t size) { touch(at, size, kRead, __builtin_return_address(0), false); }
 void __tsan_write_range(void* at, uintptr_t size) { touch(at, size, kWrite, __builtin_return_address(0), false); }
+// The compiler marks no copies by functions; the linker brings those of the module here (--wrap).
+void* __real_memcpy(void* to, const void* from, size_t size);
+void* __real_memmove(void* to, const void* from, size_t size);
+void* __real_memset(void* to, int value, size_t size);
+void* __wrap_memcpy(void* to, const void* from, size_t size) {
+    touch(const_cast<void*>(from), size, kRead, __builtin_return_address(0), false);
+    touch(to, size, kWrite, __builtin_return_address(0), false);
+    return __real_memcpy(to, from, size);
+}
+void* __wrap_memmove(void* to, const void* from, size_t size) {
+    touch(const_cast<void*>(from), size, kRead, __builtin_return_address(0), false);
+    touch(to, size, kWrite, __builtin_return_address(0), false);
+    return __real_memmove(to, from, size);
+}
+void* __wrap_memset(void* to, int value, size_t size) {
+    const bool is_garbage = reinterpret_cast<uintptr_t>(to) == scratch_begin && value == 0xcd;   // of run_on_host
+    if (!is_garbage) touch(to, size, kWrite, __builtin_return_address(0), false);
+    return __real_memset(to, value, size);
+}
 void __tsan_init() {}
 void __tsan_func_entry(void*) {}
 void __tsan_func_exit() {}

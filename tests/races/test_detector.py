@@ -17,6 +17,7 @@ FOUND = {
     "shared_sum": {"groups"},
     "plain_sum": {"lanes, one atomically", "groups, one atomically", "groups"},
     "unwritten_scratch": {"undefined scratch"},
+    "copy": {"lanes"},
     "unwritten_memory": {"undefined memory"},
 }
 
@@ -28,7 +29,9 @@ def test_planted_faults_are_found(tmp_path: Path) -> None:
         command = ["g++", *options, *marks, str(HERE / f"{name}.cpp"), "-o", str(tmp_path / f"{name}.o")]
         subprocess.run(command, check=True)
     program, log = tmp_path / "planted", tmp_path / "log"
-    subprocess.run(["g++", str(tmp_path / "shadow.o"), str(tmp_path / "planted.o"), "-o", str(program)], check=True)
+    parts = [str(tmp_path / f"{name}.o") for name in ("shadow", "planted")]
+    wraps = [f"-Wl,--wrap={name}" for name in ("memcpy", "memmove", "memset")]
+    subprocess.run(["g++", *parts, *wraps, "-o", str(program)], check=True)
     subprocess.run([str(program), str(log)], check=True)
     found = read(log)
     assert found.launches == dict.fromkeys(FOUND, 1)

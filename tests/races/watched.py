@@ -10,9 +10,11 @@ import importlib.util
 import os
 import sys
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from mmip_gpu import device
+from mmip_gpu.device.decode import batch
 from mmip_gpu.device.run.executors import HostExecutor
 
 NAME = "mmip_gpu.device._phases"
@@ -29,26 +31,44 @@ def load(path: str) -> Any:
     return ctypes.CDLL(path)
 
 
-def watch(library: Any) -> None:
-    """Watch launches, and reads of what `empty` gives (with the plant ``zeros``, of what `zeros` gives too)."""
+def marker(library: Any) -> Callable[[Any, bool], None]:
+    """What says of arrays whether they are undefined."""
     mark = library.mark_undefined
     mark.argtypes = (ctypes.c_size_t, ctypes.c_size_t, ctypes.c_bool)
-    made = HostExecutor.empty
 
-    def empty(self: HostExecutor, shape: Any, dtype: Any) -> Any:
-        array = made(self, shape, dtype)
+    def undefined(array: Any, is_so: bool) -> None:
         if array.nbytes:
-            mark(array.ctypes.data, array.nbytes, True)
-            weakref.finalize(array, mark, array.ctypes.data, array.nbytes, False)
+            mark(array.ctypes.data, array.nbytes, is_so)
+            if is_so:
+                weakref.finalize(array, mark, array.ctypes.data, array.nbytes, False).atexit = False
+
+    return undefined
+
+
+def watch(undefined: Callable[[Any, bool], None]) -> None:
+    """Watch reads of what `empty` gives, or `zeros` where that is planted."""
+    name = "zeros" if "zeros" in os.environ.get("MMIP_RACES_PLANT", "").split(",") else "empty"
+    made: Any = getattr(HostExecutor, name)
+    decode_planes = batch.decode_planes
+
+    def marked(self: HostExecutor, shape: Any, dtype: Any) -> Any:
+        array = made(self, shape, dtype)
+        undefined(array, True)
         return array
 
-    HostExecutor.empty = empty  # type: ignore[method-assign]
-    if os.environ.get("MMIP_RACES_PLANT") == "zeros":
-        HostExecutor.zeros = empty  # type: ignore[method-assign]
+    def decoded_planes(setup: Any, chunks: Any, decoded: Any) -> None:
+        # Samples of refused tiles stay undefined. Finishing kernels read them; nobody gets what they make of these.
+        decode_planes(setup, chunks, decoded)
+        for index, error in enumerate(decoded.errors()):
+            if error is not None and index in chunks:
+                undefined(chunks[index].planes_dev, False)
+
+    setattr(HostExecutor, name, marked)
+    batch.decode_planes = decoded_planes
 
 
 LIBRARY = load(os.environ["MMIP_RACES_MODULE"])
-watch(LIBRARY)
+watch(marker(LIBRARY))
 
 
 def pytest_unconfigure() -> None:
