@@ -144,7 +144,7 @@ def surveyed_plan(plan: ChunkPlan, peak: float, pieces: Pieces | Chunks) -> Chun
 
     It allows for a part of the standard error of what the pieces show, since a miss costs a part of all chunks.
     """
-    near, slope = near_step(plan, peak, pieces.mean_error)
+    near, slope, _, _ = near_step(plan, peak, pieces.mean_error)
     factor = 1 + min(_SURENESS * pieces.doubt, _MOST_DOUBT)
     near = near.with_step(near.background_step * factor ** (-10 / slope))
     return search_step(near, peak, lambda plan: factor * pieces.mean_error(plan), slope)[0]

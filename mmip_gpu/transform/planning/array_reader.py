@@ -118,30 +118,32 @@ class ArrayReader:
         return _ratio_plan(plan, self._larger(probe, plan), self.whole)
 
     def _larger(self, probe: Trial, plan: ChunkPlan) -> Trial | None:
-        """What tells more than a quarter of the probe, where the array is large: at effort 1 parts coded as in it."""
-        if _NEAR_SHARE * probe.array.size > self.whole.array.size:
+        """What tells more than a quarter of the probe, where the array is large: parts that are coded as in it."""
+        few = self.whole.array.size // _NEAR_SHARE
+        if probe.array.size > few:
             return None
-        if plan.config.effort > STEP_EFFORT:
-            return probe
-        return self.whole.joined(tile_probe(self.layout, plan.depth), self.layout.axes)
+        parts = self.whole.joined(tile_probe(self.layout, plan.depth), self.layout.axes)
+        return parts if parts.array.size <= few else probe
 
 
 def _psnr_plan(plan: ChunkPlan, probe: Trial, larger: Trial | None, whole: Trial, peak: float) -> ChunkPlan:
     """The plan with the step that all samples need; a quarter of the probe and what is larger tell where to begin."""
-    part, rough, slope = probe.quarter(plan.axes), plan.config.effort == STEP_EFFORT, SLOPE
-    is_matched = larger is not None and (rough or plan.config.effort >= CAREFUL_EFFORT)
-    if part is not whole and not is_matched:
-        plan, slope = near_step(plan, peak, part.kept_error)
+    rough, part = plan.config.effort == STEP_EFFORT, probe.quarter(plan.axes)
+    slope, near = SLOPE, None
+    if part is not whole and (larger is None or CAREFUL_EFFORT > plan.config.effort > STEP_EFFORT):
+        near = near_step(plan, peak, part.kept_error)
     if larger is not None:
-        if part is not larger and not is_matched:
-            plan, slope = carried_step(plan, peak, part, larger, slope)
-        plan, slope = near_step(plan, peak, larger.kept_error, slope, _NEAR_ENOUGH_DB if rough else NEAR_DB)
+        if near is not None:
+            plan, slope = carried_step(near, peak, part, larger)[0], near.slope
+        near = near_step(plan, peak, larger.kept_error, slope, _NEAR_ENOUGH_DB if rough else NEAR_DB)
         part = larger
+    if near is not None:
+        plan, slope = near.plan, near.slope
     if rough and not plan.lossless:
         plan = settle_step(plan, peak, whole, slope, decoding_shift(part.keeping(plan), peak, part))
     else:
-        if part is not whole and not plan.lossless:
-            plan, slope = carried_step(plan, peak, part, whole, slope)
+        if near is not None and not plan.lossless:
+            plan, slope = carried_step(near, peak, part, whole)
         plan, _ = search_step(plan, peak, whole.mean_error, slope)
     if plan.lossless and plan.config.step is not None:
         check_reached(plan, peak, whole.mean_error(plan))

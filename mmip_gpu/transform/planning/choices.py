@@ -42,11 +42,11 @@ def choose_cells(plans: Sequence[ChunkPlan], probe: Trial, peak: float) -> Chunk
     if probe.array.size == 0:
         return plans[0]
     part, is_careful = probe.quarter(plans[0].axes), plans[0].config.effort >= CAREFUL_EFFORT
-    near = _near(at_choice(plans[-1]) if is_careful else at_effort(plans[-1], STEP_EFFORT), part, peak)
-    if is_careful and part is not probe:
-        if near.config.mode == "psnr":
-            near, _ = carried_step(near, peak, part, probe)
-        near = _near(near, probe, peak)
+    near = (
+        _near_of_both(plans[-1], part, probe, peak)
+        if is_careful
+        else _near(at_effort(plans[-1], STEP_EFFORT), part, peak)
+    )
     plans = [replace(p, steps=near.steps, reversible=near.reversible, correction=near.correction) for p in plans]
     if is_careful:
         last = tiled(plans[-1], probe)
@@ -90,12 +90,22 @@ def first_plans(
     ]
 
 
+def _near_of_both(plan: ChunkPlan, part: Trial, probe: Trial, peak: float) -> ChunkPlan:
+    """As `_near` of the probe, with a part of it to begin with, by the effort that chooses."""
+    plan = at_choice(plan)
+    if part is not probe and plan.config.mode == "psnr":
+        plan, _ = carried_step(near_step(plan, peak, part.kept_error), peak, part, probe)
+    elif part is not probe:
+        plan = _near(plan, part, peak)
+    return _near(plan, probe, peak)
+
+
 def _near(plan: ChunkPlan, samples: Trial, peak: float) -> ChunkPlan:
     """The plan with about the steps that give these samples what was asked for."""
     if plan.config.mode == "quality":
         return plan.with_factors(QualityFactors.first(plan.part_count).factors)
     if plan.config.mode == "psnr":
-        return near_step(plan, peak, samples.kept_error)[0]
+        return near_step(plan, peak, samples.kept_error).plan
     if plan.config.mode == "ratio":
         return search_ratio(plan, Ratios(samples))[0]
     if plan.config.mode == "max_error":

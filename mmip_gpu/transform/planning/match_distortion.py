@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mmip_gpu._core import STEP_ONE
 from mmip_gpu.errors import InvalidArgument
@@ -21,6 +22,7 @@ from mmip_gpu.transform.planning.trial import Trial
 __all__ = [
     "NEAR_DB",
     "SLOPE",
+    "NearStep",
     "QualityFactors",
     "carried_step",
     "check_reached",
@@ -42,6 +44,7 @@ _SMALLEST_BRACKET = math.log10(1.004)
 SLOPE, _SMALLEST_SLOPE, _LARGEST_SLOPE = 15.0, 1.0, 20.0
 _NEAR_ROUNDS, NEAR_DB = 5, 0.4
 _SETTLE_ROUNDS, _MOVES, _AIM_DB, _NEAR_AIM_DB = 3, 3, 0.03, 0.012
+_CARRIED_AIM_DB, _CARRIED_DB = 0.04, 0.1  # many have 0.01 dB more than few tell; how near the slope is enough
 _SLOPE_DB = 0.1  # less tells no slope
 _CHOICE_SHARE = 0.92  # of the step: blocks that are chosen by a smaller one are no worse, on one CT by 1 % better
 _FIRST_FACTOR, _SURE_FACTOR, _LARGEST_FACTOR = 0.9, 0.5, 1.5
@@ -115,43 +118,54 @@ def match_quality(rule: ChunkPlan, trial: Trial, start: QualityFactors) -> Chunk
     return rule.with_factors(good)
 
 
+class NearStep(NamedTuple):
+    """About the step that reaches a PSNR: the plan with it, the slope there, and the last plan tried with its PSNR."""
+
+    plan: ChunkPlan
+    slope: float
+    tried: ChunkPlan
+    reached: float
+
+
 def near_step(
     plan: ChunkPlan,
     peak: float,
     mean_error: Callable[[ChunkPlan], float],
     slope: float = SLOPE,
     near: float = NEAR_DB,
-) -> tuple[ChunkPlan, float]:
-    """(plan with about the step that reaches the PSNR, slope there): what a search on more samples starts from."""
+) -> NearStep:
+    """About the step that reaches the PSNR: what a search on more samples starts from."""
     aim = plan.config.value + _TOLERANCE_DB / 2
-    step, last = _limited(plan.background_step), None
+    step, last, tried = _limited(plan.background_step), None, plan
     for _ in range(_NEAR_ROUNDS):
-        here = math.log10(step), decibels(peak, mean_error(plan.with_step(step)), aim + 60)
+        tried = plan.with_step(step)
+        here = math.log10(step), decibels(peak, mean_error(tried), aim + 60)
         slope, last = _slope(last, here, slope), here
-        step = _limited(10 ** (here[0] + min(max((here[1] - aim) / slope, -0.5), 0.5)))
+        step = _moved(here, aim, slope)
         if abs(here[1] - aim) < near:
             break
-    return plan.with_step(step), slope
+    return NearStep(plan.with_step(step), slope, tried, here[1])
 
 
-def carried_step(
-    plan: ChunkPlan, peak: float, few: Trial, many: Trial, slope: float = SLOPE
-) -> tuple[ChunkPlan, float]:
-    """(plan with about the step at which many samples have the PSNR that few have at its own, slope there).
+def carried_step(near: NearStep, peak: float, few: Trial, many: Trial) -> tuple[ChunkPlan, float]:
+    """(plan with the step at which many samples should have the PSNR, slope there), from what few have.
 
-    Effort 1 tells, by coefficients of blocks that are chosen once; what decoding adds to their error is measured once.
+    Effort 1 tells how many differ from few, by coefficients of blocks that are chosen once; what decoding adds to their
+    error is measured once. What the effort of the plan adds to that is taken to be what it adds for few.
     """
-    near, last, step = at_effort(plan, STEP_EFFORT), None, plan.background_step
-    aim = decibels(peak, few.kept_error(near), 100.0)
-    shift = decoding_shift(many.keeping(near), peak, many)
+    rough, last, slope, step = at_effort(near.plan, STEP_EFFORT), None, near.slope, near.plan.background_step
+    target = near.plan.config.value + _CARRIED_AIM_DB
+    most = target + 60
+    aim = target - near.reached + decibels(peak, few.kept_error(at_effort(near.tried, STEP_EFFORT)), most)
+    shift = decoding_shift(many.keeping(rough), peak, many)
     for _ in range(_MOVES):
-        shown = decibels(peak, many.estimate(many.keeping(near.with_step(step))), 100.0)
+        shown = decibels(peak, many.estimate(many.keeping(rough.with_step(step))), most)
         here = math.log10(step), shown + shift
         slope, last = _slope(last, here, slope), here
-        step = _limited(10 ** (here[0] + min(max((here[1] - aim) / slope, -0.5), 0.5)))
-        if abs(here[1] - aim) < _NEAR_AIM_DB:
+        step = _moved(here, aim, slope)
+        if abs(here[1] - aim) < _CARRIED_DB:
             break
-    return plan.with_step(step), slope
+    return near.plan.with_step(step), slope
 
 
 def search_step(
@@ -247,6 +261,11 @@ def check_reached(plan: ChunkPlan, peak: float, mean_error: float) -> None:
 def decibels(peak: float, mean_error: float, most: float) -> float:
     """PSNR of a mean squared error on a range above 0, at most `most`."""
     return most if mean_error == 0 else min(10 * math.log10(peak**2 / mean_error), most)
+
+
+def _moved(here: tuple[float, float], aim: float, slope: float) -> float:
+    """The step that leads from a point (log step, dB) to the aim."""
+    return _limited(10 ** (here[0] + min(max((here[1] - aim) / slope, -0.5), 0.5)))
 
 
 def _limited(step: float) -> float:

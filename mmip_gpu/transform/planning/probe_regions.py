@@ -29,7 +29,8 @@ _PROBE_SAMPLES = {2: {"y": 512, "x": 512}, 3: {"z": 32, "y": 128, "x": 128}}
 # Parts of a probe that is spread: their samples, and how many on y and x, of volumes of many samples more.
 _PART_SAMPLES = {2: {"y": 64, "x": 64}, 3: {"z": 16, "y": 32, "x": 32}}
 _BLOCK_SAMPLES = {1: {"z": 4, "y": 64, "x": 64}, 8: {"z": 16, "y": 32, "x": 32}}  # by the depth of cells
-_FLAT_GRID, _DEEP_GRID, _LARGE_GRID, _LARGE = (8, 8), (4, 4), (4, 8), 2**22
+_FLAT_GRID, _DEEP_GRID, _LARGE_GRID = (8, 8), (4, 4), (4, 8)
+_LARGE, _MANY = 2**22, 2**21  # samples of volumes with the large grid: of choices, of errors
 _GRIDS = {rows * columns: (rows, columns) for rows, columns in (_FLAT_GRID, _DEEP_GRID, _LARGE_GRID)}
 
 
@@ -101,13 +102,13 @@ def tile_probe(layout: PlaneLayout, depth: int) -> list[tuple[slice, ...]]:
         a: n if a == "c" else min(n, part.get(_place(layout, a), 1))
         for a, n in zip(layout.axes, layout.shape, strict=True)
     }
-    return _spread(layout, lengths, _grid(layout), aligned=True)
+    return _spread(layout, lengths, _grid(layout, _MANY), aligned=True)
 
 
-def _grid(layout: PlaneLayout) -> tuple[int, int]:
+def _grid(layout: PlaneLayout, large: int = _LARGE) -> tuple[int, int]:
     if layout.volume[0] == 1:
         return _FLAT_GRID
-    return _LARGE_GRID if layout.samples >= _LARGE else _DEEP_GRID
+    return _LARGE_GRID if layout.samples >= large else _DEEP_GRID
 
 
 def _place(layout: PlaneLayout, axis: str) -> str:
