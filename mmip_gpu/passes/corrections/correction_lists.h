@@ -135,51 +135,98 @@ private:
     }
 };
 
-// Takes the symbols of a walk where the memory is warm: of every sample a run and an index at most, and a last run.
+// The weights of short runs by their class less kRunClass, and of small indices after a run of less than 8 and of more.
+struct RunWeights {
+    static constexpr uint32_t kMost = 256;
+    static constexpr int kClasses = kAfterRunClass - kRunClass, kSmall = SymbolWeights::kLargest - SymbolWeights::kSmallest + 1;
+    uint8_t run[kClasses][kMost], index[2][kSmall];
+
+    RunWeights() {
+        const auto weight = [](int c, int s) { return kSymbolWeights.bits[c * kCorrectionAlphabet + s]; };
+        for (int c = 0; c < kClasses; ++c)
+            for (uint32_t n = 0; n < kMost; ++n) run[c][n] = weight(kRunClass + c, count_symbol(n));
+        for (int after = 0; after < 2; ++after)
+            for (int k = 0; k < kSmall; ++k) index[after][k] = weight(kAfterRunClass + after, kSymbolWeights.small[k]);
+    }
+};
+
+inline const RunWeights kRunWeights;
+
+// The indices of a tile that are not zero, and where they stand: what walk_corrections sends with all_runs, a run before each. They are
+// found first, since no branch foresees which samples are zero; then each of them can be weighed without the others.
+class RunsOfTile {
+public:
+    void find(const CorrectionFrame& tile) {
+        samples_ = static_cast<int32_t>(tile.rows() * tile.nx), count_ = 0;
+        const size_t most = static_cast<size_t>(samples_) + 1;
+        if (places_.size() < most) places_.resize(most), values_.resize(most);
+        int32_t first = 0;
+        for (int64_t r = 0; r < tile.rows(); ++r, first += static_cast<int32_t>(tile.nx)) {
+            const int32_t* k = tile.row(r);
+            for (int32_t x = 0; x < tile.nx; ++x) {
+                places_[count_] = first + x, values_[count_] = k[x];
+                count_ += k[x] != 0 ? 1 : 0;
+            }
+        }
+    }
+
+    // Whether what is sent weighs less than the limit.
+    bool is_lighter(uint32_t limit) const {
+        constexpr size_t kOften = 512;       // indices after which the limit is looked at
+        WeighedSymbols<NothingKept> other{{}};
+        uint32_t bits = 0, before = 0;
+        int32_t next = 0;
+        for (size_t i = 0; i < count_; ++i) {
+            if (i % kOften == 0 && bits + other.bits >= limit) return false;
+            const int32_t k = values_[i];
+            const uint32_t run = static_cast<uint32_t>(places_[i] - next);
+            const int c = run_class(before), after = run < 8 ? 0 : 1;
+            if (run < RunWeights::kMost) bits += kRunWeights.run[c - kRunClass][run];
+            else other.run(c, run);
+            if (k >= SymbolWeights::kSmallest && k <= SymbolWeights::kLargest) bits += kRunWeights.index[after][k - SymbolWeights::kSmallest];
+            else other.index(kAfterRunClass + after, k);
+            before = run, next = places_[i] + 1;
+        }
+        if (next < samples_) other.run(run_class(before), static_cast<uint32_t>(samples_ - next));
+        return bits + other.bits < limit;
+    }
+
+    WeighedSymbols<SymbolCursor> sent(const SymbolCursor& begin) const {
+        WeighedSymbols<SymbolCursor> out{begin};
+        uint32_t before = 0;
+        int32_t next = 0;
+        for (size_t i = 0; i < count_; ++i) {
+            const uint32_t run = static_cast<uint32_t>(places_[i] - next);
+            out.run(run_class(before), run);
+            out.index(kAfterRunClass + (run < 8 ? 0 : 1), values_[i]);
+            before = run, next = places_[i] + 1;
+        }
+        if (next < samples_) out.run(run_class(before), static_cast<uint32_t>(samples_ - next));
+        return out;
+    }
+
+private:
+    std::vector<int32_t> places_, values_;
+    size_t count_ = 0;
+    int32_t samples_ = 0;
+};
+
+// Takes the symbols of a tile where the memory is warm: of every sample a run and an index at most, and a last run.
 struct SymbolSink {
     std::vector<uint16_t> symbols;
     std::vector<uint32_t> raws;
-    std::vector<int32_t> places;             // of the indices of a row
+    RunsOfTile runs;
 
-    WeighedSymbols<SymbolCursor> walk(const CorrectionFrame& tile, bool all_runs) {
-        const int64_t samples = tile.rows() * tile.nx;
-        const size_t most = 2 * static_cast<size_t>(samples) + 1;
+    SymbolCursor begin(const CorrectionFrame& tile) {
+        const size_t most = 2 * static_cast<size_t>(tile.rows() * tile.nx) + 1;
         if (symbols.size() < most) symbols.resize(most), raws.resize(most + 1);
-        WeighedSymbols<SymbolCursor> out{{symbols.data(), raws.data()}};
-        CorrectionState state{0, 0, 0};
-        walk_corrections(KnownContexts(tile), 0, samples, all_runs, state, out);
-        state.finish(out);
-        return out;
+        return {symbols.data(), raws.data()};
     }
     SymbolList listed(bool all_runs, const SymbolCursor& end) const {
         return {all_runs, std::vector<uint16_t>(symbols.data(), static_cast<const uint16_t*>(end.next_symbol)),
                 std::vector<uint32_t>(raws.data(), static_cast<const uint32_t*>(end.next_raw))};
     }
 };
-
-// Whether a run before every index takes fewer bits than the limit: what walk_corrections sends with all_runs. The places of a row's
-// indices are found first, since no branch foresees which samples are zero.
-inline bool is_lighter_by_runs(const CorrectionFrame& tile, uint32_t limit, std::vector<int32_t>& places) {
-    if (places.size() < static_cast<size_t>(tile.nx) + 1) places.resize(static_cast<size_t>(tile.nx) + 1);
-    int32_t* const found = places.data();
-    const int32_t nx = static_cast<int32_t>(tile.nx);
-    WeighedSymbols<NothingKept> out{{}};
-    uint32_t before = 0, zeros = 0;          // the last run; zeros since the last index, of the rows before
-    for (int64_t r = 0; r < tile.rows() && out.bits < limit; ++r) {
-        const int32_t* k = tile.row(r);
-        int32_t count = 0, from = 0;
-        for (int32_t x = 0; x < nx; ++x) found[count] = x, count += k[x] != 0 ? 1 : 0;
-        for (int32_t i = 0; i < count; ++i) {
-            const uint32_t run = zeros + static_cast<uint32_t>(found[i] - from);
-            out.run(run_class(before), run);
-            out.index(kAfterRunClass + (run < 8 ? 0 : 1), k[found[i]]);
-            before = run, zeros = 0, from = found[i] + 1;
-        }
-        zeros += static_cast<uint32_t>(nx - from);
-    }
-    if (zeros > 0) out.run(run_class(before), zeros);
-    return out.bits < limit;
-}
 
 // Not inlined: the compiler would look the address of a thread's own variable up again at every use.
 [[gnu::noinline]] inline SymbolSink& thread_sink() {
@@ -189,9 +236,13 @@ inline bool is_lighter_by_runs(const CorrectionFrame& tile, uint32_t limit, std:
 
 inline SymbolList list_symbols(const CorrectionFrame& tile) {
     SymbolSink& sink = thread_sink();
-    const WeighedSymbols<SymbolCursor> found = sink.walk(tile, false);
-    const bool all_runs = is_lighter_by_runs(tile, found.bits, sink.places);
-    return sink.listed(all_runs, all_runs ? sink.walk(tile, true).kept : found.kept);
+    WeighedSymbols<SymbolCursor> found{sink.begin(tile)};
+    CorrectionState state{0, 0, 0};
+    walk_corrections(KnownContexts(tile), 0, tile.rows() * tile.nx, false, state, found);
+    state.finish(found);
+    sink.runs.find(tile);
+    const bool all_runs = sink.runs.is_lighter(found.bits);
+    return sink.listed(all_runs, all_runs ? sink.runs.sent(sink.begin(tile)).kept : found.kept);
 }
 
 }  // namespace mmip
