@@ -77,8 +77,10 @@ def test_vectors_are_reproduced(name: str, each_kernel: list[str]) -> None:
 
 
 def test_vectors_hold_every_mode() -> None:
-    seen = set()
+    seen: set[tuple[int, int]] = set()
     for name in INDEX:
+        if seen == set(BLOCKS):
+            break
         blob = file_of(name).read_bytes()
         header, _ = read_header(blob)
         if header.kind == 1:

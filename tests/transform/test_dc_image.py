@@ -32,7 +32,7 @@ IMAGED = [name for name, header in CASES.items() if header.dc_image is not None]
 ENCODED: dict[str, tuple[NDArray[Any], str, dict[str, Any]]] = {
     "2d": (make("textured", (301, 270), "uint16", 1), "yx", {"quality": 10, "tile_log2": (0, 5, 5)}),
     "rough": (make("noise", (150, 140), "int8", 2), "yx", {"quality": 40, "stages": 4}),
-    "slices": (make("slices", (2, 5, 90, 101), "int16", 3), "tzyx", {"quality": 3}),
+    "slices": (make("slices", (2, 3, 90, 101), "int16", 3), "tzyx", {"quality": 3}),
     "colour": (make("edges", (70, 150, 3), "uint8", 4), "yxc", {"psnr": 35, "tile_log2": (0, 3, 3)}),
     "corrected": (make("textured", (3, 70, 81), "uint16", 5), "zyx", {"max_error": 900}),
     "float": (make("textured", (90, 81), "float32", 6), "yx", {"quality": 2, "step": 0.01}),
