@@ -12,7 +12,7 @@ from zarr.storage import MemoryStore
 import mmip_gpu as mmip
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster(tmp_path_factory) -> Iterator[Cluster]:
     pytest.importorskip("distributed")
     found = Cluster(tmp_path_factory.mktemp("cluster"))
@@ -31,7 +31,7 @@ def client(cluster) -> Iterator[Any]:
         yield found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def expected() -> dict[str, bytes]:
     found = MemoryStore()
     mmip.write_zarr(NAME, found, **SMALL)
