@@ -41,7 +41,9 @@ void run(const std::string& name, nb::bytes params, bool descending) {
     if (params.size() != found->second.params_bytes) throw nb::value_error(("parameters of another size than those of " + name).c_str());
     const char* bytes = params.c_str();
     nb::gil_scoped_release free;
+    mmip::watch_launch(found->first.c_str());
     found->second.run(bytes, descending);
+    mmip::watch_launch_end();
 }
 
 int64_t sample_position(const std::array<int64_t, 3>& size, int64_t plane, int64_t z, int64_t y, int64_t x) {

@@ -3,6 +3,9 @@
 #pragma once
 
 #include "rules/format.h"
+#if !defined(__CUDACC__)
+#include "device/kernels/watch.h"
+#endif
 
 namespace mmip {
 
@@ -10,7 +13,9 @@ MMIP_RULE void add_to(uint32_t* at, uint32_t value) {
 #if defined(__CUDA_ARCH__)
     atomicAdd(at, value);
 #else
+    watch_atomic(true);
     *at += value;
+    watch_atomic(false);
 #endif
 }
 
@@ -18,7 +23,9 @@ MMIP_RULE void add_to(int64_t* at, int64_t value) {
 #if defined(__CUDA_ARCH__)
     atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
 #else
+    watch_atomic(true);
     *at += value;
+    watch_atomic(false);
 #endif
 }
 
@@ -28,7 +35,9 @@ MMIP_RULE void lower_to(int32_t* at, int32_t value) {
 #if defined(__CUDA_ARCH__)
     atomicMin(at, value);
 #else
+    watch_atomic(true);
     *at = value < *at ? value : *at;
+    watch_atomic(false);
 #endif
 }
 
@@ -36,7 +45,9 @@ MMIP_RULE void raise_to(int32_t* at, int32_t value) {
 #if defined(__CUDA_ARCH__)
     atomicMax(at, value);
 #else
+    watch_atomic(true);
     *at = value > *at ? value : *at;
+    watch_atomic(false);
 #endif
 }
 
@@ -44,7 +55,9 @@ MMIP_RULE void or_into(uint32_t* at, uint32_t bits) {
 #if defined(__CUDA_ARCH__)
     atomicOr(at, bits);
 #else
+    watch_atomic(true);
     *at |= bits;
+    watch_atomic(false);
 #endif
 }
 

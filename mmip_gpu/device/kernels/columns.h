@@ -7,6 +7,7 @@
 #include "rules/palette/palette.h"
 #include "rules/prediction/prediction.h"
 #include "rules/samples/sample_positions.h"
+#include "device/kernels/atomics.h"
 #include "device/kernels/decoding.h"
 #include "device/kernels/padding/masks.h"
 
@@ -24,7 +25,7 @@ struct ColumnsItem {
 };
 
 struct ReadColumnsKernel {
-    static constexpr int kLanes = kMostCells, kPhases = 4;
+    static constexpr int kLanes = kMostCells, kPhases = 5;
 
     struct Params {
         int64_t groups;
@@ -59,6 +60,8 @@ struct ReadColumnsKernel {
         if constexpr (phase == 0) {
             if (lane == 0) s.wrong = 0;
             s.cells.find(p.batch, nullptr, nullptr, group, lane);
+        } else if constexpr (phase == 4) {
+            if (lane == 0 && s.wrong != 0) p.refused[group] = 1;
         } else {
             const TileItem& t = p.batch.tiles[s.cells.tile];
             const ColumnsItem& item = p.items[t.chunk];
@@ -73,14 +76,12 @@ struct ReadColumnsKernel {
                 const int32_t shown = has_ac ? columns[0] : 0, mode = item.stage == 2 ? shown % kPredictionUnit : shown;
                 const bool there = mode >= 0 && mode < kModeCount && p.batch.block(depth, mode).cells > 0;
                 s.cells.mode[lane] = there ? mode : kMode8;
-                if (!there) s.wrong = 1;
+                if (!there) raise_to(&s.wrong, 1);
             } else {
-                if (s.cells.place[k] >= 0) {
-                    const Part part = part_of(p, s, item, depth, k, lane % lanes, lanes);
-                    if constexpr (phase == 2) s.counts[lane] = has_ac ? count(s, item, part) : 0;
-                    else read_block(p, s, t, item, depth, part, k, lane, lanes);
-                }
-                if (phase == 3 && s.wrong != 0) p.refused[group] = 1;
+                if (s.cells.place[k] < 0) return;
+                const Part part = part_of(p, s, item, depth, k, lane % lanes, lanes);
+                if constexpr (phase == 2) s.counts[lane] = has_ac ? count(s, item, part) : 0;
+                else read_block(p, s, t, item, depth, part, k, lane, lanes);
             }
         }
     }
@@ -93,7 +94,7 @@ private:
         const ChunkItem& chunk = p.batch.chunk_of(t);
         const int64_t cell = t.first_cell + s.cells.raster[k];
         const bool has_class = item.image != 0 || (columns[0] >= 0 && columns[0] < chunk.classes);
-        if (!has_class || !is_index(columns[1])) s.wrong = 1;
+        if (!has_class || !is_index(columns[1])) raise_to(&s.wrong, 1);
         p.classes[cell] = static_cast<uint8_t>(item.image == 0 && has_class ? columns[0] : 0);
         p.dcs[cell] = is_index(columns[1]) ? columns[1] : 0;
         if (item.masked == 0) return;
@@ -130,7 +131,7 @@ private:
         int32_t found = 0;
         for (int position = part.low; position < part.high; ++position) {
             const int32_t v = index_at(s, item, part, position);
-            if (!is_index(v)) s.wrong = 1;
+            if (!is_index(v)) raise_to(&s.wrong, 1);
             found += v != 0 ? 1 : 0;
         }
         return found;
@@ -157,7 +158,7 @@ private:
         if (p.predictions != nullptr) p.predictions[t.first_cell + s.cells.raster[k]] = static_cast<uint8_t>(wrong ? 0 : s.columns[k][0] / kPredictionUnit);
         p.modes[cell] = static_cast<uint8_t>(wrong ? static_cast<int>(kMode8) : mode);
         p.counts[cell] = static_cast<uint16_t>(k == part.first ? all : 0);
-        if (wrong) s.wrong = 1;
+        if (wrong) raise_to(&s.wrong, 1);
     }
 
     // That of a cell is that of its block, which may have it where it stands.

@@ -10,6 +10,9 @@
 
 #include "rules/fields.h"
 #include "rules/format.h"
+#if !defined(__CUDACC__)
+#include "device/kernels/watch.h"
+#endif
 
 // A part that several phases call: compiled once, or a kernel of many phases would grow too large.
 #if defined(__CUDACC__)
@@ -80,14 +83,24 @@ MMIP_RULE int lane_at(int i, int lanes, bool descending) { return descending ? l
 // Lanes in ascending or descending order: what depends on it is a race on a GPU.
 template <class K, int phase = 0>
 void run_phases_of_group(const typename K::Params& params, typename K::Shared& shared, int64_t group, bool descending) {
-    for (int i = 0; i < K::kLanes; ++i) K::template run<phase>(params, shared, group, lane_at(i, K::kLanes, descending));
+    for (int i = 0; i < K::kLanes; ++i) {
+        const int lane = lane_at(i, K::kLanes, descending);
+        watch_lane(lane);
+        K::template run<phase>(params, shared, group, lane);
+    }
+    watch_barrier();
     if constexpr (phase + 1 < K::kPhases) run_phases_of_group<K, phase + 1>(params, shared, group, descending);
 }
 
 template <class K>
 void run_group(const typename K::Params& params, typename K::Shared& shared, int64_t group, bool descending) {
     if constexpr (kRepeats<K>) {
-        for (int i = 0; i < K::kLanes; ++i) K::start(params, shared, group, lane_at(i, K::kLanes, descending));
+        for (int i = 0; i < K::kLanes; ++i) {
+            const int lane = lane_at(i, K::kLanes, descending);
+            watch_lane(lane);
+            K::start(params, shared, group, lane);
+        }
+        watch_barrier();
         while (K::more(params, shared, group)) run_phases_of_group<K>(params, shared, group, descending);
     } else {
         run_phases_of_group<K>(params, shared, group, descending);
@@ -102,9 +115,11 @@ void run_on_host(const typename K::Params& params, bool descending) {
         unsigned char bytes[sizeof(typename K::Shared)];
     };
     Scratch* scratch = new Scratch;
+    watch_scratch(scratch, sizeof *scratch);
     for (int64_t i = 0; i < params.groups; ++i) {
         const int64_t group = descending ? params.groups - 1 - i : i;
         __builtin_memset(scratch, 0xcd, sizeof *scratch);
+        watch_group(group);
         run_group<K>(params, *reinterpret_cast<typename K::Shared*>(scratch->bytes), group, descending);
     }
     delete scratch;

@@ -68,7 +68,7 @@ MMIP_RULE int mask_kind(const uint64_t* words, int count) {
 
 // Whether 8 to 16 samples in a row have one value.
 MMIP_RULE bool mask_row_is(const uint8_t* from, int count, int value) {
-#if defined(__CUDA_ARCH__)
+#if defined(__CUDA_ARCH__) || defined(MMIP_AS_DEVICE)
     int different = 0;
     for (int i = 0; i < count; ++i) different |= from[i] ^ value;
 #else
