@@ -13,8 +13,6 @@ import pytest
 from gpu import prepare
 from helpers.places import REPOSITORY
 
-from mmip_gpu.device.layouts.structs import KERNEL_MODULES
-
 
 @pytest.fixture
 def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -60,18 +58,17 @@ def ended(command: list[str], folder: Path, **more: str) -> str:
     return done.stdout
 
 
-def test_the_folder_is_enough_for_a_part(tmp_path: Path, images: Path) -> None:
-    """With the core of this Python, nothing else of the checkout is on the path."""
-    folder, out = tmp_path / "carried", tmp_path / "out"
+def test_the_folder_has_what_parts_import(tmp_path: Path, images: Path) -> None:
+    folder = tmp_path / "carried"
     assert made(folder, 64) == 0
-    out.mkdir()
-    for core in (REPOSITORY / "mmip_gpu").rglob("_*.so"):
-        (folder / core.relative_to(REPOSITORY)).symlink_to(core)
-    path = os.pathsep.join([str(folder), str(folder / "benchmarks")])
-    part = [sys.executable, "-P", "-m", "gpu.part", "binaries", "--first", "--device", "cpu", "--small"]
-    ended([*part, "--folder", str(out), "--seconds", "60"], tmp_path, PYTHONPATH=path, MMIP_COMMIT="0123abc")
-    table = (out / "gpu_binaries.csv").read_text()
-    assert table.count("none: kernels run on the CPU,,,,0123abc") == len(set(KERNEL_MODULES.values()))
+    code = "import sys, gpu.part, gpu.run_all; print(*(getattr(m, '__file__', 0) or 0 for m in sys.modules.values()))"
+    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "benchmarks")])
+    told = ended([sys.executable, "-P", "-c", code], tmp_path, PYTHONPATH=path).split()
+    rooms = tuple(f"{REPOSITORY / room}{os.sep}" for room in ("mmip_gpu", "benchmarks"))
+    ours = [Path(file).relative_to(REPOSITORY) for file in told if file.startswith(rooms)]
+    assert {Path("benchmarks/gpu/smoke.py"), Path("mmip_gpu/__init__.py")} <= set(ours)
+    assert [file for file in ours if file.suffix == ".py" and not (folder / file).exists()] == []
+    assert (folder / "mmip_gpu/device/kernels.cu").exists()
 
 
 def test_the_script_of_the_folder_runs_the_command_there(tmp_path: Path, images: Path) -> None:
