@@ -103,8 +103,11 @@ Page* page_of(uintptr_t number) {
 }
 
 void forget_pages() {
+    const bool watched = watching;
+    watching = false;                        // clearing calls memset
     page_of(0);
     pages.clear();
+    watching = watched;
 }
 
 bool is_scratch(uintptr_t at) { return at >= scratch_begin && at < scratch_end; }
