@@ -38,7 +38,7 @@ PLANTS = {
     "list_tokens/2": "lanes",
     "close_tiles/3": "lanes",
     "count_residuals/1": "lanes, one atomically",
-    "analyze_planes/atomics": "groups",
+    "search_planes/atomics": "groups",
     "write_tokens/atomics": "groups",
     "zeros": "undefined memory",
 }
