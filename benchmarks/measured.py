@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pages.blocks import BLOCKS, PAGE, filled
@@ -31,14 +31,25 @@ ROOT = HERE.parent
 REPORTS = {"rivals": rivals_report, "lossless": lossless_report, "near_lossless": near_lossless_report}
 
 
+def _makers() -> dict[Path, Callable[[], str]]:
+    makers: dict[Path, Callable[[], str]] = {}
+    for name, report in REPORTS.items():
+        makers[RESULTS / f"{name}.md"] = lambda name=name, report=report: report(read_rows(name))
+    makers[RESULTS / "downstream.md"] = lambda: downstream_report(
+        read_rows("downstream"), read_rows("downstream_falls")
+    )
+    makers |= {ROOT / PAGE: measured_page, ROOT / THROUGHPUT: throughput_page}
+    for name, blocks in BLOCKS.items():
+        makers[ROOT / name] = lambda path=ROOT / name, blocks=blocks: filled(path.read_text(), blocks)
+    return makers
+
+
+PAGES = _makers()  # every page that states figures of rows, and what makes the text that it should have
+
+
 def written() -> dict[Path, str]:
     """Every page that states figures of rows, with the text that it should have."""
-    pages = {RESULTS / f"{name}.md": report(read_rows(name)) for name, report in REPORTS.items()}
-    pages[RESULTS / "downstream.md"] = downstream_report(read_rows("downstream"), read_rows("downstream_falls"))
-    pages |= {ROOT / PAGE: measured_page(), ROOT / THROUGHPUT: throughput_page()}
-    for name, blocks in BLOCKS.items():
-        pages[ROOT / name] = filled((ROOT / name).read_text(), blocks)
-    return pages
+    return {path: make() for path, make in PAGES.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,1 +1,1 @@
-"""Studies of the GPU path: python -m gpu.run_all with PYTHONPATH=benchmarks."""
+"""Studies of the GPU path: python benchmarks/gpu.py, gpu_prepare.py and gpu_host.py."""

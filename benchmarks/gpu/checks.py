@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gpu.data import THREADS, Case, extreme_cases, random_cases, real_cases
-from gpu.rows import Run
+from gpu.run import Run
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.payload import parts_of
@@ -50,21 +50,20 @@ class _Stream:
         return self.case.name
 
 
-def run_checks(run: Run, share: float) -> None:
-    """All checks, until this share of the time is spent."""
-    groups = {"random": random_cases, "extreme": extreme_cases, "real": real_cases}
-    for kind, cases in groups.items():
-        batch: list[Case] = []
-        every = list(cases(run.small))
-        if not every:
-            run.skip("checks", f"{kind} data", "none at hand: set MMIP_DATA to a folder of .npy files")
-        for case in run.in_time(f"checks, {kind}", every, lambda case: case.name, share):
-            batch.append(case)
-            if len(batch) == _BATCH:
-                _check_batch(run, kind, batch)
-                batch = []
-        if batch:
+def run_checks(run: Run, kind: str) -> None:
+    """All cases of a kind."""
+    cases = {"random": random_cases, "extreme": extreme_cases, "real": real_cases}[kind]
+    batch: list[Case] = []
+    every = list(cases(run.small))
+    if not every:
+        run.skip("checks", f"{kind} data", "none at hand: set MMIP_DATA to a folder of .npy files")
+    for case in run.in_time(f"checks, {kind}", every, lambda case: case.name):
+        batch.append(case)
+        if len(batch) == _BATCH:
             _check_batch(run, kind, batch)
+            batch = []
+    if batch:
+        _check_batch(run, kind, batch)
 
 
 def _check_batch(run: Run, kind: str, cases: Sequence[Case]) -> None:
@@ -74,7 +73,7 @@ def _check_batch(run: Run, kind: str, cases: Sequence[Case]) -> None:
     if coded:
         _attempt(run, f"decode {kind}", coded, lambda: _check_decoding(run, kind, coded))
         _attempt(run, f"damage {kind}", coded, lambda: _check_damage(run, kind, coded))
-    print(f"{kind}: {len(cases)} cases, up to '{cases[-1].name}'; {len(run.failures)} differ so far", flush=True)
+    print(f"{kind}: {len(cases)} cases, up to '{cases[-1].name}'", flush=True)
 
 
 def _attempt(run: Run, check: str, streams: Sequence[_Stream], work: Callable[[], None]) -> None:

@@ -4,7 +4,7 @@ Values: a Run in; rows of milliseconds a chunk, by threads of the host, out. The
 chunk; a batch of as many as are asked for then finds in every download what such a chunk would have left there, so
 that the host does what it does for a device: tables, weights, codes, heads, parameters of launches.
 
-    python benchmarks/gpu/host.py       256 chunks of 1 MB, about a minute; needs no GPU
+    python benchmarks/gpu_host.py       256 chunks of 1 MB, about a minute; needs no GPU
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gpu.data import RATES, THREADS, rate_array, rate_plan
-from gpu.rows import Run
+from gpu.run import Run
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.encode.batch import Chunk, encode_batch
 from mmip_gpu.device.run.clocks import HostClock, median_seconds
@@ -79,9 +79,9 @@ class _Replayer(HostExecutor):
         packed(kernel, values)
 
 
-def run_host(run: Run, share: float) -> None:
-    """Batches of 256 chunks of 1 MB, on one thread of the host and on two, until this share of the time is spent."""
-    for mode in run.in_time("host", _MODES, str, share):
+def run_host(run: Run) -> None:
+    """Batches of 256 chunks of 1 MB, on one thread of the host, on two, and on all."""
+    for mode in run.in_time("host", _MODES, str):
         _measure(run, mode, *((1 / 16, 4) if run.small else (1, 256)))
 
 
@@ -98,7 +98,7 @@ def _measure(run: Run, mode: str, megabytes: float, chunks: int) -> None:
     encode_batch(of_encoding, batch[:1], ROUNDING)
     Decoder(of_decoding).decode(jobs[:1]).results()
     encoder, decoder = (_Replayer(recorder.downloads, chunks) for recorder in (of_encoding, of_decoding))
-    for threads in (1, 2):
+    for threads in sorted({1, 2, THREADS}):
         encode_ms = _milliseconds(encoder, partial(encode_batch, encoder, batch, ROUNDING, threads=threads))
         tables = Decoder(decoder, threads=threads)
         decode_ms = _milliseconds(decoder, partial(_decode, tables, jobs))
@@ -126,6 +126,8 @@ def _milliseconds(executor: _Replayer, work: Callable[[], Any]) -> float:
     return 1e3 * median_seconds(HostClock(), batch)[1]
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """The study alone; its rows are printed and not kept."""
     with TemporaryDirectory() as folder:
-        run_host(Run(HostExecutor(), Path(folder), seconds=300), 1.0)
+        run_host(Run(HostExecutor(), Path(folder), seconds=300))
+    return 0

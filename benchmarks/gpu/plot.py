@@ -6,11 +6,12 @@ Values: the rows of a run in; a PNG out. What was not measured is not drawn.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from gpu.rows import Run
+from gpu.rows import Row, Rows
 
 
-def draw(run: Run, path: Path) -> None:
+def draw(rows: Rows, path: Path) -> None:
     """Three panels; needs matplotlib."""
     import matplotlib as mpl
 
@@ -18,16 +19,16 @@ def draw(run: Run, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, (rates, kernels, rivals) = plt.subplots(1, 3, figsize=(17, 5.5), layout="constrained")
-    figure.suptitle(f"{run.facts['device']}, {run.facts['commit']}, {run.facts['date']}")
-    _rates(run, rates)
-    _kernels(run, kernels)
-    _rivals(run, rivals)
+    figure.suptitle(f"{rows.facts['device']}, {rows.facts['commit']}, {rows.facts['date']}")
+    _rates(rows.read("rates"), rates)
+    _kernels(rows.read("kernels"), kernels)
+    _rivals(rows.read("rates"), rows.read("rivals"), rivals)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
 
-def _rates(run: Run, axes: object) -> None:
-    ours = [r for r in run.rows["rates"] if r["data"] == "volume" and r["dtype"] == "uint16"]
+def _rates(rows: list[Row], axes: Any) -> None:
+    ours = [r for r in rows if r["data"] == "volume" and r["dtype"] == "uint16"]
     for number, mode in enumerate(dict.fromkeys(r["mode"] for r in ours)):
         for column, line in (("encode_gb_s", "-o"), ("decode_gb_s", "--s")):
             points = sorted((r["chunk_mb"] * r["batch"], r[column]) for r in ours if r["mode"] == mode and column in r)
@@ -42,8 +43,8 @@ def _rates(run: Run, axes: object) -> None:
         axes.legend(fontsize=7)
 
 
-def _kernels(run: Run, axes: object) -> None:
-    rows = [r for r in run.rows["kernels"] if r["data"] == "volume" and r["dtype"] == "uint16" and r["of_copy"] != ""]
+def _kernels(rows: list[Row], axes: Any) -> None:
+    rows = [r for r in rows if r["data"] == "volume" and r["dtype"] == "uint16" and "of_copy" in r]
     modes = [m for m in ("lossy, middle rate", "lossless") if any(r["mode"] == m for r in rows)]
     names = list(dict.fromkeys(r["kernel"] for r in rows))
     for offset, mode in enumerate(modes):
@@ -55,13 +56,13 @@ def _kernels(run: Run, axes: object) -> None:
         axes.legend(fontsize=8)
 
 
-def _rivals(run: Run, axes: object) -> None:
-    rows = [(r["codec"], r["bits_per_sample"], r["encode_gb_s"], "s") for r in run.rows["rivals"]]
-    largest = max((r["chunk_mb"] * r["batch"] for r in run.rows["rates"]), default=0)
-    for r in run.rows["rates"]:
+def _rivals(ours: list[Row], rivals: list[Row], axes: Any) -> None:
+    points = [(r["codec"], r["bits_per_sample"], r["encode_gb_s"], "s") for r in rivals]
+    largest = max((r["chunk_mb"] * r["batch"] for r in ours), default=0)
+    for r in ours:
         if r["data"] == "volume" and r["chunk_mb"] * r["batch"] > largest / 2 and "encode_gb_s" in r:
-            rows.append((f"mmip {r['mode']} {r['dtype']}", r["bits_per_sample"], r["encode_gb_s"], "o"))
-    for name, bits, rate, marker in rows:
+            points.append((f"mmip {r['mode']} {r['dtype']}", r["bits_per_sample"], r["encode_gb_s"], "o"))
+    for name, bits, rate, marker in points:
         axes.loglog(bits, rate, marker)
         axes.annotate(name, (bits, rate), fontsize=6)
     axes.set(title="encoding: ours (dots) and rivals (squares)", xlabel="bits a sample", ylabel="GB/s")

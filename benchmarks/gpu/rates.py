@@ -7,16 +7,19 @@ stored. Every batch is decoded and compared with what the CPU core decodes from 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from studies import data_folder
 
-from gpu.data import RATES, THREADS, nonzero_share, rate_array, rate_plan
-from gpu.rows import Run
-from gpu.traffic import Work, cost_of, moved
+from gpu.ceilings import copy_rate
+from gpu.data import RATES, THREADS, rate_array, rate_plan
+from gpu.kernel_rows import KernelRows
+from gpu.places import data_folder
+from gpu.run import Run
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.payload import parts_of
@@ -24,7 +27,7 @@ from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.decode.containers import decode_containers
 from mmip_gpu.device.encode.arrays import Sampler, encode_arrays
 from mmip_gpu.device.encode.batch import Chunk, encode_batch, refusal
-from mmip_gpu.device.run.clocks import MeasuredExecutor, clock_of, median_seconds
+from mmip_gpu.device.run.clocks import clock_of, median_seconds
 from mmip_gpu.device.run.executors import Executor
 from mmip_gpu.errors import BackendUnavailable, LimitExceeded
 from mmip_gpu.transform.analysis import ROUNDING
@@ -33,11 +36,15 @@ from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.trial import Trial
 
 _MB = 2**20
+_BRAIN = "mr_uih_t1_brain.npy"
+_BY_KERNEL = ("effort 1", "lossless", "effort 2", "effort 3", "real data")
 _CPU_MOST = 32 * _MB  # of an array that the CPU is timed on
 _REPEATS = 3
-# Megabytes of a chunk, chunks in a batch; the first is measured by kernel too.
-SIZES = ((64, 8), (512, 1), (1, 256), (1, 16), (1, 1), (8, 32), (8, 1), (64, 1))
-_SMALL_SIZES = ((1 / 64, 2), (1 / 32, 1))
+_CACHE_BYTES = 2**27  # more than twice what an H200 caches
+_LARGE, _CHUNKS = (64, 8), (1, 256)  # megabytes of a chunk, chunks in a batch; large batches are measured by kernel too
+_SIZES = ((512, 1), (1, 16), (1, 1), (8, 32), (8, 1), (64, 1))
+_SMALL_LARGE, _SMALL_CHUNKS, _SMALL_SIZES = (1 / 64, 2), (1 / 128, 4), ((1 / 32, 1),)
+_EFFORT_1 = ("lossy, middle rate", "lossy, low rate", "lossy, high rate")
 
 
 @dataclass(frozen=True)
@@ -54,24 +61,44 @@ class _Job:
         return f"{self.data}, {self.dtype}, {self.mode}, {self.batch} of {self.megabytes:g} MB"
 
 
-def run_rates(run: Run, copy_rate: float, share: float) -> None:
-    """All points, those that matter most first, until this share of the time is spent."""
-    sizes = _SMALL_SIZES if run.small else SIZES
-    volumes = ["volume", *(["brain"] if data_folder() and not run.small else [])]
-    jobs = [_Job(data, mode, "uint16", *sizes[0]) for data in volumes for mode in RATES]
-    jobs += [_Job("volume", mode, "uint16", *size) for size in sizes[1:] for mode in RATES]
+def _jobs(run: Run, group: str) -> list[_Job]:
+    """The points of a group, those that matter most first."""
+    large, chunks, sizes = (_SMALL_LARGE, _SMALL_CHUNKS, _SMALL_SIZES) if run.small else (_LARGE, _CHUNKS, _SIZES)
+    whole = {"effort 1": _EFFORT_1, "lossless": ["lossless"], "effort 2": ["lossy, effort 2"]}
+    whole["effort 3"] = ["lossy, effort 3"]
+    if group in whole:
+        return [_Job("volume", mode, "uint16", *large) for mode in whole[group]]
+    if group == "small chunks":
+        return [_Job("volume", mode, "uint16", *chunks) for mode in RATES]
+    if group == "sizes":
+        return [_Job("volume", mode, "uint16", *size) for size in sizes for mode in RATES]
+    if group == "real data":
+        return [_Job("brain", mode, "uint16", *large) for mode in RATES]
     others = (("volume", "uint8"), ("image", "uint16"), ("image", "uint8"))
-    jobs += [_Job(data, mode, dtype, *size) for size in sizes for data, dtype in others for mode in RATES]
-    measure = _Rates(run, copy_rate)
-    for job in run.in_time("rates", jobs, str, share):
+    return [_Job(data, mode, dtype, *size) for size in (large, chunks) for data, dtype in others for mode in RATES]
+
+
+def run_rates(run: Run, group: str) -> None:
+    """All points of a group."""
+    if group == "real data" and _brain() is None:
+        return run.skip("rates", group, f"set MMIP_DATA to a folder with {_BRAIN}")
+    measure, by_kernel = _Rates(run, copy_rate(run)), group in _BY_KERNEL
+    for job in run.in_time("rates", _jobs(run, group), str):
         try:
-            measure.point(job, by_kernel=(job.megabytes, job.batch) == sizes[0])
+            measure.point(job, by_kernel)
         except LimitExceeded as error:
             run.skip("rates", str(job), str(error))
         except BackendUnavailable:
             raise
         except Exception as error:  # named, and the other points are measured
             run.fail("rates", str(job), f"{type(error).__name__}: {error}")
+    return None
+
+
+def _brain() -> Path | None:
+    """The file of real samples, where it is at hand."""
+    folder = data_folder()
+    return folder / _BRAIN if folder and (folder / _BRAIN).exists() else None
 
 
 def code_from_host(executor: Executor, arrays: Sequence[np.ndarray], plan: ChunkPlan) -> list[Encoded]:
@@ -89,8 +116,8 @@ def decode_to_host(executor: Executor, blobs: Sequence[bytes]) -> list[Any]:
 
 
 class _Rates:
-    def __init__(self, run: Run, copy_rate: float) -> None:
-        self._run, self._copy_rate, self._clock = run, copy_rate, clock_of(run.executor)
+    def __init__(self, run: Run, copies: float | None) -> None:
+        self._run, self._copies, self._clock = run, copies, clock_of(run.executor)
         self._arrays: dict[tuple[str, str, float], np.ndarray] = {}
         self._plans: dict[tuple[str, str, str], ChunkPlan] = {}
         self._cpu: dict[tuple[str, str, str], dict[str, float]] = {}
@@ -99,9 +126,10 @@ class _Rates:
         key = job.data, job.dtype, job.megabytes
         if key not in self._arrays:
             self._arrays.clear()  # one size at a time in host memory
-            folder = data_folder()
-            if job.data == "brain" and folder:
-                brain = np.load(folder / "mr_uih_t1_brain.npy")
+            real = _brain()
+            if job.data == "brain" and real:
+                brain = np.load(real)[: 8 if self._run.small else None]
+                brain = brain[:, :48, :48] if self._run.small else brain
                 times = max(round(job.megabytes * _MB / brain.nbytes), 1)
                 self._arrays[key] = np.tile(brain, (times, 1, 1))
             else:
@@ -115,7 +143,7 @@ class _Rates:
         return self._plans[key]
 
     def point(self, job: _Job, by_kernel: bool) -> None:
-        """Measure one batch; the kernels' own times too where asked for."""
+        """Measure one batch; the kernels' own times too where asked for. Its row is written whatever ends it."""
         array = self._array(job)
         plan = self._plan(job, array)
         encoded = encode_chunk(array, plan, threads=THREADS, allow_raw=False)
@@ -124,29 +152,43 @@ class _Rates:
             **{"chunk_mb": array.nbytes / 1e6, "batch": job.batch},
             "bits_per_sample": 8 * sum(map(len, encoded.payloads)) / array.size,
         }
-        reason = refusal(plan, array.dtype)
-        if reason is None:
-            self._encode(job, encoded, array, row, plan, by_kernel)
-        else:
-            self._run.skip("rates, encoding", str(job), reason)
-        self._decode(job, encoded, array, row, plan, by_kernel)
-        self._run.add("rates", **row, **self._of_cpu(job, array, plan))
-        encode = f"encode {row['encode_gb_s']:.4g}, " if "encode_gb_s" in row else ""
-        print(f"{job}: {row['bits_per_sample']:.3g} bits, {encode}decode {row['decode_gb_s']:.4g} GB/s", flush=True)
+        kernels = KernelRows(self._run, row, array, plan, job.batch, self._copies) if by_kernel else None
+        try:
+            reason = refusal(plan, array.dtype)
+            if reason is None:
+                self._encode(job, encoded, array, row, plan, kernels)
+            else:
+                self._run.skip("rates, encoding", str(job), reason)
+            self._decode(job, encoded, array, row, kernels)
+            row |= self._of_cpu(job, array, plan)
+        finally:
+            self._run.add("rates", **row)
 
     def _encode(
-        self, job: _Job, encoded: Encoded, array: np.ndarray, row: dict[str, Any], plan: ChunkPlan, by_kernel: bool
+        self,
+        job: _Job,
+        encoded: Encoded,
+        array: np.ndarray,
+        row: dict[str, Any],
+        plan: ChunkPlan,
+        kernels: KernelRows | None,
     ) -> None:
         executor, size = self._run.executor, array.nbytes * job.batch
-        chunks = [Chunk(executor.upload(array), plan) for _ in range(job.batch)]
-        coded, seconds = self._timed(lambda: encode_batch(executor, chunks, ROUNDING))
+        batches = [[Chunk(executor.upload(array), plan) for _ in range(job.batch)] for _ in range(self._rotated(size))]
+        turns = cycle(batches)
+        coded, seconds = self._timed(lambda: encode_batch(executor, next(turns), ROUNDING))
         row["encode_gb_s"] = size / seconds / 1e9
+        print(f"{job}: {row['bits_per_sample']:.3g} bits, encode {row['encode_gb_s']:.4g} GB/s", flush=True)
         if any(tuple(c.payloads) != encoded.payloads for c in coded):
             self._run.fail("rates, encoding", str(job), "other payloads than those of the CPU")
-        if by_kernel:
-            self._kernels(job, array, row, plan, seconds, lambda e: encode_batch(e, chunks, ROUNDING))
+        if kernels:
+            kernels.measure(lambda e: encode_batch(e, batches[0], ROUNDING), seconds)
         _, seconds = self._timed(lambda: code_from_host(executor, [array] * job.batch, plan))
         row["encode_host_gb_s"] = size / seconds / 1e9
+
+    def _rotated(self, size: int) -> int:
+        """How many batches of so many bytes take turns, so that none is in the cache when it is coded again."""
+        return -(-_CACHE_BYTES // size) if self._run.on_gpu and size < _CACHE_BYTES else 1
 
     def _timed(self, work: Any) -> tuple[Any, float]:
         return median_seconds(self._clock, work, 1 if self._run.small else _REPEATS)
@@ -162,63 +204,23 @@ class _Rates:
         return held
 
     def _decode(
-        self, job: _Job, encoded: Encoded, array: np.ndarray, row: dict[str, Any], plan: ChunkPlan, by_kernel: bool
+        self, job: _Job, encoded: Encoded, array: np.ndarray, row: dict[str, Any], kernels: KernelRows | None
     ) -> None:
         executor, size = self._run.executor, array.nbytes * job.batch
         jobs = [DecodeJob(encoded.header, encoded.payloads)] * job.batch
-        decoder, held = Decoder(executor), self._on_device(jobs)
-        arrays, seconds = self._timed(lambda: decoder.decode(held).results())
+        decoder, batches = Decoder(executor), [self._on_device(jobs) for _ in range(self._rotated(size))]
+        turns = cycle(batches)
+        arrays, seconds = self._timed(lambda: decoder.decode(next(turns)).results())
         row["decode_gb_s"] = size / seconds / 1e9
+        print(f"{job}: decode {row['decode_gb_s']:.4g} GB/s", flush=True)
         expected = decode_chunk(encoded.header, parts_of(encoded.payloads), Wanted(), Limits(THREADS))
         if any(not np.array_equal(executor.download(found), expected) for found in (arrays[0], arrays[-1])):
             self._run.fail("rates, decoding", str(job), "other samples than those of the CPU")
-        if by_kernel:
-            self._kernels(job, array, row, plan, seconds, lambda e: Decoder(e).decode(held).results())
+        if kernels:
+            kernels.measure(lambda e: Decoder(e).decode(batches[0]).results(), seconds)
         blobs = [encoded.to_bytes()] * job.batch
         _, seconds = self._timed(lambda: decode_to_host(executor, blobs))
         row["decode_host_gb_s"] = size / seconds / 1e9
-
-    def _kernels(
-        self,
-        job: _Job,
-        array: np.ndarray,
-        row: dict[str, Any],
-        plan: ChunkPlan,
-        whole: float,
-        code: Callable[[Any], Any],
-    ) -> None:
-        """Rows of the kernels of one batch: what they had to move over their time, against copies.
-
-        `whole` is what the batch takes without marks: what is not in kernels is a row of its own.
-        """
-        measured = MeasuredExecutor(self._run.executor)
-        code(measured)
-        times = measured.times()
-        times["outside kernels"] = 0, whole - sum(seconds for _, seconds in times.values())
-        z, y, x = plan.tile_log2
-        samples = array.size * job.batch
-        work = Work(
-            samples=samples,
-            itemsize=array.itemsize,
-            depth=plan.depth,
-            nonzeros=nonzero_share(array, plan),
-            bits=row["bits_per_sample"],
-            ac_stages=len(plan.cuts) - 1,
-            tile=1 << (z + y + x),
-        )
-        for kernel, (launches, seconds) in times.items():
-            needed = moved(kernel, work)
-            rate = needed / seconds if needed else None
-            self._run.add(
-                "kernels",
-                **{"data": job.data, "mode": job.mode, "dtype": job.dtype, "kernel": kernel},
-                **{"megabytes": array.nbytes * job.batch / 1e6, "launches": launches, "seconds": seconds},
-                mb_moved="" if needed is None else needed / 1e6,
-                gb_s="" if rate is None else rate / 1e9,
-                of_copy="" if rate is None else rate / self._copy_rate,
-                per_sample_ns=1e9 * seconds / samples,
-                operations_sample="" if needed is None else cost_of(kernel, work, plan.lossless).operations,
-            )
 
     def _of_cpu(self, job: _Job, array: np.ndarray, plan: ChunkPlan) -> dict[str, float]:
         """The CPU core's rates on the first part of the same data, with all cores; measured once for each mode."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gpu.data import rate_array
-from gpu.rows import Run
+from gpu.run import Run
 from mmip_gpu.device.run.clocks import clock_of, median_seconds
 from mmip_gpu.device.run.cuda import open_cupy
 
@@ -36,10 +36,10 @@ class _Rival:
 Rivals = dict[str, Callable[[], _Rival]]
 
 
-def run_rivals(run: Run, share: float) -> None:
-    """All that are installed, until this share of the time is spent."""
+def run_rivals(run: Run) -> None:
+    """All that are installed."""
     makers = {"nvCOMP": _nvcomp, "nvJPEG2000 (nvImageCodec)": _nvimgcodec, "zfp CUDA": _zfp}
-    for name, make in run.in_time("rivals", list(makers.items()), lambda maker: maker[0], share):
+    for name, make in run.in_time("rivals", list(makers.items()), lambda maker: maker[0]):
         if not run.on_gpu:
             run.skip("rivals", name, "no GPU")
             continue
@@ -50,7 +50,7 @@ def run_rivals(run: Run, share: float) -> None:
             except Exception as error:
                 run.skip("rivals", f"{name}, {dtype}", f"{type(error).__name__}: {error}")
                 continue
-            for codec, build in run.in_time("rivals", list(rivals.items()), lambda rival: rival[0], share):
+            for codec, build in run.in_time("rivals", list(rivals.items()), lambda rival: rival[0]):
                 try:
                     _measure(run, codec, build(), array)
                 except Exception as error:  # theirs may be of any kind

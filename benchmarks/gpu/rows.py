@@ -1,27 +1,27 @@
-"""Rows of a GPU run that outlive it, the facts of the device in every row, and the time that is left.
+"""Rows of a GPU run that outlive it, whatever ends one of its processes.
 
-Values: dicts in, CSV files out: one for each table, written row by row as they come. What was not done is named.
+Values: dicts in, lines of CSV files out: a file for each table, which many processes append to, a line by one write. So
+a process that is killed leaves whole lines. What was not done and what differs has tables of its own.
 """
 
 from __future__ import annotations
 
 import csv
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import io
+import os
 from pathlib import Path
 from typing import Any
 
-from studies import HERE
-
-from mmip_gpu.bench.machine import machine_facts
-from mmip_gpu.device.run.cuda import open_cupy
-from mmip_gpu.device.run.cuda_executor import CudaExecutor
-from mmip_gpu.device.run.executors import Executor, HostExecutor
-
 Row = dict[str, Any]
 
+FACTS = ("device", "driver", "cuda", "cupy", "commit", "date", "cpu")
 COLUMNS: dict[str, tuple[str, ...]] = {
+    "parts": ("part", "outcome", "seconds", "limit_s"),
+    "binaries": ("module", "outcome", "file", "megabytes", "seconds"),
+    "smoke": (
+        *("kernel", "module", "case", "groups", "lanes", "outcome", "seconds"),
+        *("registers", "shared_bytes", "local_bytes", "most_lanes", "binary"),
+    ),
     "checks": ("check", "case", "outcome"),
     "ceilings": ("what", "megabytes", "gb_s"),
     "kernels": (
@@ -39,54 +39,25 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "rivals": ("codec", "data", "dtype", "megabytes", "bits_per_sample", "psnr_db", "encode_gb_s", "decode_gb_s"),
     "targets": ("target", "wanted", "found", "met"),
     "skipped": ("part", "what", "why"),
+    "differences": ("part", "what", "found"),
 }
+_LONGEST = 2000  # characters of a text
 
 
-def device_facts(executor: Executor) -> dict[str, str]:
-    """What runs the kernels, and the software around it; says so where that is no GPU."""
-    facts = {"device": "none: kernels run on the CPU", "driver": "", "cuda": "", "cupy": ""}
-    if not isinstance(executor, HostExecutor):
-        cupy = open_cupy()
-        runtime = cupy.cuda.runtime
-        name = runtime.getDeviceProperties(runtime.getDevice())["name"]
-        facts = {
-            "device": name.decode() if isinstance(name, bytes) else str(name),
-            "driver": _version(runtime.driverGetVersion()),
-            "cuda": _version(runtime.runtimeGetVersion()),
-            "cupy": cupy.__version__,
-        }
-    return facts | machine_facts(HERE)
+class Rows:
+    """The tables of a folder."""
 
+    def __init__(self, folder: Path, facts: dict[str, str]) -> None:
+        self.folder, self.facts = folder, {name: facts.get(name, "") for name in FACTS}
 
-def _version(number: int) -> str:
-    return f"{number // 1000}.{number % 1000 // 10}"
-
-
-@dataclass
-class Run:
-    """One run of the script: where kernels run, where rows go, how much time there is, and what went wrong."""
-
-    executor: Executor
-    folder: Path
-    seconds: float
-    small: bool = False
-    started: float = field(default_factory=time.monotonic)
-    failures: list[str] = field(default_factory=list)
-    rows: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
-
-    def __post_init__(self) -> None:
-        self.facts = device_facts(self.executor)
+    def begin(self) -> None:
+        """Empty tables in place of those that are there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for name, columns in COLUMNS.items():
-            with self._path(name).open("w", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerow([*columns, *self.facts])
+            self.path(name).write_bytes(_line([*columns, *FACTS]))
 
-    @property
-    def on_gpu(self) -> bool:
-        """Whether numbers of this run are those of a GPU."""
-        return isinstance(self.executor, CudaExecutor)
-
-    def _path(self, table: str) -> Path:
+    def path(self, table: str) -> Path:
+        """File of a table."""
         return self.folder / f"gpu_{table}.csv"
 
     def add(self, table: str, **row: Any) -> Row:
@@ -94,32 +65,43 @@ class Run:
         unknown = row.keys() - set(COLUMNS[table])
         if unknown:
             raise KeyError(f"{table}: no columns {sorted(unknown)}")
-        self.rows[table].append(row)
         texts = [f"{v:.6g}" if isinstance(v, float) else v for v in (row.get(c, "") for c in COLUMNS[table])]
-        with self._path(table).open("a", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerow([*texts, *self.facts.values()])
+        file = os.open(self.path(table), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(file, _line([*texts, *self.facts.values()]))
+        finally:
+            os.close(file)
         return row
 
-    def left(self, share: float = 1.0) -> float:
-        """Seconds until this share of the time is spent."""
-        return self.seconds * share - (time.monotonic() - self.started)
+    def read(self, table: str) -> list[Row]:
+        """Rows that any process has written, numbers as such; without what was not measured."""
+        path = self.path(table)
+        if not path.exists():
+            return []
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return [{name: text if name in FACTS else _value(text) for name, text in row.items() if text} for row in rows]
 
     def skip(self, part: str, what: str, why: str) -> None:
         """Name what was not done."""
         self.add("skipped", part=part, what=what, why=why)
         print(f"skipped: {part}: {what}: {why}", flush=True)
 
-    def fail(self, check: str, case: str, text: str) -> None:
-        """Name a difference; the script ends with an error."""
-        self.failures.append(f"{check}: {case}: {text}")
-        self.add("checks", check=check, case=case, outcome=text)
-        print(f"DIFFERENT: {check}: {case}: {text}", flush=True)
+    def fail(self, part: str, what: str, found: str) -> None:
+        """Name a difference; the run ends with an error."""
+        self.add("differences", part=part, what=what, found=found)
+        print(f"DIFFERENT: {part}: {what}: {found}", flush=True)
 
-    def in_time(self, part: str, items: Sequence[Any], name: Callable[[Any], str], share: float = 1.0) -> Iterator[Any]:
-        """The items while there is time; those for which there is none are named."""
-        for index, item in enumerate(items):
-            if self.left(share) <= 0:
-                for late in items[index:]:
-                    self.skip(part, name(late), "no time left")
-                return
-            yield item
+
+def _line(values: list[Any]) -> bytes:
+    text = io.StringIO()
+    short = [" ".join(value.split())[:_LONGEST] if isinstance(value, str) else value for value in values]
+    csv.writer(text, lineterminator="\n").writerow(short)
+    return text.getvalue().encode()
+
+
+def _value(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text

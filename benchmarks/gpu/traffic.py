@@ -1,8 +1,7 @@
 """What each kernel has to move and to compute, and the time that an H200 should take for it: predictions, not results.
 
 Values: Work (what a chunk comes to) in; bytes of device memory, bytes of shared memory, operations and seconds out. The
-table of GPU_NOTES.md is made here: PYTHONPATH=benchmarks python -P -m gpu.run_all --predict. All numbers are counted
-from kernels/*.h.
+table of GPU_NOTES.md is made here: python benchmarks/gpu.py --predict. All numbers are counted from kernels/*.h.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from mmip_gpu.bench.measure import Row
 from mmip_gpu.bench.rates import geometric_mean
 from pages.sections import rows_of
 
-GPU_COMMAND = "PYTHONPATH=benchmarks python -P -m gpu.run_all"
+GPU_COMMAND = "python benchmarks/gpu.py"
 NO_GPU = f"No GPU has run this: run `{GPU_COMMAND}` on a machine with one."
 # What the chunk's coding is called, in the rows of the CPU and in those of a GPU (None: never run there).
 CALLS = {

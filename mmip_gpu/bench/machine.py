@@ -18,16 +18,23 @@ def data_folder(beside: Path) -> Path | None:
 
 
 def commit_of(folder: Path) -> str:
-    """Commit of the checkout that this folder belongs to, marked where files differ that are not results."""
+    """Commit of the checkout that this folder is a part of, marked where files differ that are not results.
+
+    Without git, or outside of a checkout, $MMIP_COMMIT, else "unknown".
+    """
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=folder).stdout.strip()
+        try:
+            done = subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=folder)
+        except OSError:
+            return ""
+        return done.stdout.strip()
 
-    commit = git("describe", "--always")
-    changed = commit and git(
-        "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude,top,glob)**/results/*"
-    )
-    return f"{commit}{'-dirty' if changed else ''}" or "unknown"
+    commit = git("describe", "--always") if git("ls-files", "--", ".") else ""  # not of another project around it
+    if not commit:
+        return os.environ.get("MMIP_COMMIT") or "unknown"
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude,top,glob)**/results/*")
+    return f"{commit}{'-dirty' if changed else ''}"
 
 
 def machine_facts(checkout: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ import pytest
 import studies
 from helpers.places import REPOSITORY
 from pages.blocks import BLOCKS, PAGE, filled
+from pages.page import MAKERS
 from pages.sections import SECTIONS
 from pages.text import WIDTH, anchor, fewer, holds, paragraph, percent, span, table
 
@@ -33,16 +34,17 @@ DTYPES = ("uint8", "int8", "uint16", "int16")
 # --- pages and rows
 
 
-@pytest.mark.parametrize("path", sorted(measured.written()), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(measured.PAGES), ids=lambda path: path.name)
 def test_a_page_is_what_its_rows_say(path: Path) -> None:
-    assert path.read_text() == measured.written()[path], "run: python benchmarks/measured.py"
+    assert path.read_text() == measured.PAGES[path](), "run: python benchmarks/measured.py"
 
 
 def test_check_names_the_page_that_differs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pages = {path: path.read_text() for path in measured.PAGES}
+    monkeypatch.setattr(measured, "PAGES", {path: lambda path=path: pages[path] for path in pages})
     assert measured.main(["--check"]) == 0
-    pages = measured.written()
-    before = (REPOSITORY / "README.md").read_text()
-    monkeypatch.setattr(measured, "written", lambda: pages | {REPOSITORY / "README.md": before + "more\n"})
+    before = pages[REPOSITORY / "README.md"]
+    pages[REPOSITORY / "README.md"] += "more\n"
     assert measured.main(["--check"]) == 1
     assert capsys.readouterr().out == "README.md differs from its rows\n"
     assert (REPOSITORY / "README.md").read_text() == before
@@ -96,7 +98,7 @@ def test_the_rows_of_every_section_are_changed_below() -> None:
 
 
 @pytest.mark.parametrize(("name", "column"), [(name, column) for name in CHANGED for column in CHANGED[name]])
-def test_a_changed_row_changes_the_page(
+def test_a_changed_row_changes_its_sections(
     name: str, column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(RESULTS, tmp_path / "results")
@@ -109,9 +111,10 @@ def test_a_changed_row_changes_the_page(
         writer = csv.DictWriter(f, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    before = measured.measured_page()
+    made_from_it = [MAKERS[key] for key, section in SECTIONS.items() if section.rows == name]
+    before = [make() for make in made_from_it]
     monkeypatch.setattr(studies, "RESULTS", tmp_path / "results")
-    assert measured.measured_page() != before
+    assert [make() for make in made_from_it] != before
 
 
 # --- figures of README

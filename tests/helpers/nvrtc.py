@@ -19,6 +19,14 @@ def library() -> ctypes.CDLL:
     pytest.skip("NVRTC is not installed: pip install nvidia-cuda-nvrtc")
 
 
+def known_architectures() -> list[str]:
+    nvrtc, count = library(), ctypes.c_int()
+    assert nvrtc.nvrtcGetNumSupportedArchs(ctypes.byref(count)) == 0
+    numbers = (ctypes.c_int * count.value)()
+    assert nvrtc.nvrtcGetSupportedArchs(numbers) == 0
+    return [f"sm_{number}" for number in numbers]
+
+
 def compiled(source: str, architecture: str, options: Sequence[str], headers: Mapping[str, str] | None = None) -> str:
     """The compiler's log; an error where the source does not compile."""
     nvrtc, given = library(), dict(headers or {})

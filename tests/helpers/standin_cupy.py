@@ -1,6 +1,6 @@
 """Stands in for CuPy where there is none: host memory as the device's, kernels run by `_phases` from their parameters.
 
-It has what mmip_gpu.device and benchmarks/gpu/run_all.py use of CuPy 13.4 to 15 and no more, and is as strict: an
+It has what mmip_gpu.device and benchmarks/gpu use of CuPy 13.4 to 15 and no more, and is as strict: an
 argument of a kernel is an array of one item (a NumPy void is refused by CuPy 13), grids and blocks are tuples, names
 are known.
 """
@@ -135,6 +135,8 @@ class Cupy(ModuleType):
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
             MemoryPool=MemoryPool,
             get_allocator=lambda: self.allocator,
+            set_allocator=self._set_allocator,
+            set_pinned_memory_allocator=lambda allocator: None,
             compiler=SimpleNamespace(CompileException=CompileException),
             nvrtc=SimpleNamespace(
                 NVRTCError=NVRTCError,
@@ -174,6 +176,9 @@ class Cupy(ModuleType):
 
     def get_default_pinned_memory_pool(self) -> MemoryPool:
         return self.pinned_pool
+
+    def _set_allocator(self, allocator: Any) -> None:
+        self.allocator = allocator
 
     def _version(self) -> tuple[int, int]:
         if self.no_compiler:
@@ -252,6 +257,8 @@ class _Module:
             self._cupy.launched.append((name, grid, block, self._cupy.stream))
             _phases.run(name, params.tobytes())
 
+        names = "num_regs shared_size_bytes local_size_bytes max_threads_per_block binary_version"
+        run.attributes = dict.fromkeys(names.split(), 32)  # type: ignore[attr-defined]
         return run
 
 

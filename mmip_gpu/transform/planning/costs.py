@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mmip_gpu._core import SQUARED_STEPS_PER_BIT
-from mmip_gpu.transform.plan import ChunkPlan, tile_log2
+from mmip_gpu.transform.plan import CHOICE_SHARE, ChunkPlan, tile_log2
 from mmip_gpu.transform.planning.match_size import LARGEST_STEP, RATIO_AIM, RATIO_SLOPE, SMALLEST_STEP
 from mmip_gpu.transform.planning.trial import Trial
 
@@ -97,6 +97,8 @@ class Ratios:
     def __call__(self, plan: ChunkPlan) -> float:
         """The ratio of a plan."""
         kept = self._samples.keeping(plan)
+        if kept.choice_steps == plan.steps:  # of its own, which are to serve other steps
+            kept = replace(plan, choice_steps=plan.with_step(CHOICE_SHARE * plan.background_step).steps)
         self._coded[plan.steps] = kept
         found = ratio(self._samples, kept)
         self._points = [*self._points[-1:], (math.log(plan.background_step), math.log(found))]
