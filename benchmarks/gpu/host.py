@@ -108,7 +108,8 @@ def _measure(run: Run, mode: str, megabytes: float, chunks: int) -> None:
             **{"encode_ms": encode_ms / chunks, "encode_waits": encoder.waits, "encode_uploads": encoder.uploads},
             **{"decode_ms": decode_ms / chunks, "decode_waits": decoder.waits, "decode_uploads": decoder.uploads},
         )
-        found = f"encode {encode_ms / chunks:.3g}, decode {decode_ms / chunks:.3g} ms a chunk"
+        found = f"encode {encode_ms:.3g}, decode {decode_ms:.3g} ms in all"
+        found += f", {encode_ms / chunks:.3g} and {decode_ms / chunks:.3g} a chunk"
         print(f"host, {chunks} of {megabytes:g} MB, {mode}, {threads} threads: {found}", flush=True)
 
 

@@ -75,7 +75,8 @@ def _jobs(run: Run, group: str) -> list[_Job]:
     if group == "real data":
         return [_Job("brain", mode, "uint16", *large) for mode in RATES]
     others = (("volume", "uint8"), ("image", "uint16"), ("image", "uint8"))
-    return [_Job(data, mode, dtype, *size) for size in (large, chunks) for data, dtype in others for mode in RATES]
+    every = (large,) if run.small else (large, chunks)
+    return [_Job(data, mode, dtype, *size) for size in every for data, dtype in others for mode in RATES]
 
 
 def run_rates(run: Run, group: str) -> None:

@@ -3,7 +3,7 @@
 # Needs Python, NumPy and CuPy. The archive of all rows goes to $OUT where that is set. A core for another Python is built here.
 cd "$(dirname "$0")" || exit 2
 python=${PYTHON:-python3}
-export MMIP_COMMIT=unknown MMIP_DATA="$PWD/images" PYTHONPATH="$PWD" PYTHONDONTWRITEBYTECODE=1
+export MMIP_COMMIT=unknown MMIP_DATA="$PWD/images" PYTHONPATH="$PWD:$PWD/benchmarks" PYTHONDONTWRITEBYTECODE=1
 suffix=$("$python" -c "import sysconfig; print(sysconfig.get_config_var('EXT_SUFFIX'))") || exit 2
 if [ ! -e "mmip_gpu/_core$suffix" ]; then
     echo "no core for this Python came along: it is built, for some minutes"

@@ -38,7 +38,7 @@ PLANTS = {
     "list_tokens/2": "lanes",
     "close_tiles/3": "lanes",
     "count_residuals/1": "lanes, one atomically",
-    "analyze_planes/atomics": "groups",
+    "search_planes/atomics": "groups",
     "write_tokens/atomics": "groups",
     "zeros": "undefined memory",
 }
@@ -84,7 +84,8 @@ def watched(module: Path, tests: Sequence[str], processes: int, plant: str = "")
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         found = os.environ | {"MMIP_RACES_MODULE": str(module), "MMIP_RACES_LOG": str(log), "MMIP_RACES_PLANT": plant}
-        found["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
+        others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]  # "" is the clone's root
+        found["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), *others])
         command = [
             str(Path(sys.executable).with_name("pytest")),
             "-q",

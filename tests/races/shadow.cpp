@@ -22,7 +22,7 @@
 namespace {
 
 constexpr uintptr_t kPage = 4096;
-constexpr size_t kMostPages = 3000;          // pages of shadow that a launch leaves behind; each takes about 200 KB
+constexpr size_t kMostPages = 3000;          // pages of shadow that a group leaves behind; each takes about 200 KB
 constexpr uintptr_t kStack = 1 << 16;        // below the frame of a mark are temporaries of the kernel
 
 constexpr int kPlanted = 32;                 // barriers of a kernel that can be left out: the first ones
@@ -103,8 +103,11 @@ Page* page_of(uintptr_t number) {
 }
 
 void forget_pages() {
+    const bool watched = watching;
+    watching = false;                        // clearing calls memset
     page_of(0);
     pages.clear();
+    watching = watched;
 }
 
 bool is_scratch(uintptr_t at) { return at >= scratch_begin && at < scratch_end; }
@@ -198,6 +201,7 @@ void watch_scratch(const void* scratch, int64_t size) {
 
 void watch_group(int64_t group) {
     group_number = group;
+    if (pages.size() > kMostPages) forget_pages();   // a huge launch: its groups so far are met no more
     group_begin = phase_begin = ++now;
     lane = -1;
     barriers = 0;
