@@ -16,7 +16,6 @@ from mmip_gpu.values import Quality
 from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = [
-    "CHOICE_SHARE",
     "ChunkPlan",
     "class_steps",
     "initial_step",
@@ -31,8 +30,6 @@ _COMPONENT_SCALES = tuple(1 / math.sqrt(energy) for energy in (3.0, 0.5, 0.75))
 _RATIO_LEVELS, _RATIO_POWER = 500, 0.8  # of the data range, and of the ratio, where its search starts
 # Of the steps that blocks are chosen by: larger steps keep better blocks.
 _LEAST_OF_CHOICE, _MOST_OF_CHOICE = 0.88, 1.25
-# Of a step that may move: blocks that are chosen by a smaller one are no worse, on one CT by 1 % better.
-CHOICE_SHARE = 0.92
 _LOW_RATE, _LOWEST_RATE = 0.4, 0.13  # bits a sample
 
 

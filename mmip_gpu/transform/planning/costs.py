@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mmip_gpu._core import SQUARED_STEPS_PER_BIT
-from mmip_gpu.transform.plan import CHOICE_SHARE, ChunkPlan, tile_log2
+from mmip_gpu.transform.plan import ChunkPlan, tile_log2
 from mmip_gpu.transform.planning.match_size import LARGEST_STEP, RATIO_AIM, RATIO_SLOPE, SMALLEST_STEP
 from mmip_gpu.transform.planning.trial import Trial
 
@@ -33,6 +33,7 @@ __all__ = [
 # 3D cells take 27 % more bits than 2D ones at effort 1, 7 % more at effort 2.
 STEP_EFFORT, _CHOICE_EFFORT = 1, 2
 _FEW = 2**15  # samples
+_CHOICE_SHARE = 0.95  # of the first step of a ratio: its blocks serve steps as far above as below
 _CARRIED_ROUNDS, _NEAR_SIZE = 3, 0.06  # of log size
 _FAR, _STEP_POWER = 1.25, 0.6  # how errors are far from one another; of the share of errors, for that of steps
 
@@ -98,7 +99,7 @@ class Ratios:
         """The ratio of a plan."""
         kept = self._samples.keeping(plan)
         if kept.choice_steps == plan.steps:  # of its own, which are to serve other steps
-            kept = replace(plan, choice_steps=plan.with_step(CHOICE_SHARE * plan.background_step).steps)
+            kept = replace(plan, choice_steps=plan.with_step(_CHOICE_SHARE * plan.background_step).steps)
         self._coded[plan.steps] = kept
         found = ratio(self._samples, kept)
         self._points = [*self._points[-1:], (math.log(plan.background_step), math.log(found))]
