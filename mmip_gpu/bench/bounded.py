@@ -23,7 +23,7 @@ __all__ = ["bounded_codecs"]
 
 _ROUNDED = 0.49  # what rounding to integers forgives
 _OURS: dict[str, dict[str, Any]] = {f"mmip effort {effort}": {"effort": effort} for effort in (1, 2, 3)}
-_OURS |= {f"mmip effort {effort}, 3 stages": {"effort": effort, "stages": 3} for effort in (2, 3)}
+_OURS |= {f"mmip effort {effort}, 3 stages": {"effort": effort, "stages": 3} for effort in (1, 2, 3)}
 
 
 def _same(source: Source, decoded: np.ndarray) -> np.ndarray:
