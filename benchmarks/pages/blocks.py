@@ -57,7 +57,7 @@ def results_table() -> str:
         f"Percent more (+) or fewer (-) bits than JPEG 2000 at equal PSNR, over {count['2D']} images (2D) and",
         f"{count['volumes']} volumes (3D), and MB/s of one core (2D / 3D): geometric means, measured by",
         f"`{SECTIONS['bits'].command}`. Exact: bits against JPEG-LS, where it was measured.",
-        "Rates of the codecs below HTJ2K are of other days on a machine that was faster then.",
+        "Rates of the codecs below HTJ2K are of another machine, on which those above it were about twice as fast.",
         f"[measured.md]({PAGE}) has effort 2, each image, and all else.",
     )
     return intro + "\n" + table(head, lines)
