@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gpu import prepare
-from helpers.places import REPOSITORY
+from helpers.places import INSTALLED, REPOSITORY
 
 
 @pytest.fixture
@@ -62,10 +62,10 @@ def test_the_folder_has_what_parts_import(tmp_path: Path, images: Path) -> None:
     folder = tmp_path / "carried"
     assert made(folder, 64) == 0
     code = "import sys, gpu.part, gpu.run_all; print(*(getattr(m, '__file__', 0) or 0 for m in sys.modules.values()))"
-    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "benchmarks")])
-    told = ended([sys.executable, "-P", "-c", code], tmp_path, PYTHONPATH=path).split()
-    rooms = tuple(f"{REPOSITORY / room}{os.sep}" for room in ("mmip_gpu", "benchmarks"))
-    ours = [Path(file).relative_to(REPOSITORY) for file in told if file.startswith(rooms)]
+    path = os.pathsep.join([str(REPOSITORY / "benchmarks"), str(INSTALLED)])
+    told = list(map(Path, ended([sys.executable, "-P", "-c", code], tmp_path, PYTHONPATH=path).split()))
+    rooms = {INSTALLED: "mmip_gpu", REPOSITORY: "benchmarks"}
+    ours = [file.relative_to(root) for root, room in rooms.items() for file in told if root / room in file.parents]
     assert {Path("benchmarks/gpu/smoke.py"), Path("mmip_gpu/__init__.py")} <= set(ours)
     assert [file for file in ours if file.suffix == ".py" and not (folder / file).exists()] == []
     assert (folder / "mmip_gpu/device/kernels.cu").exists()

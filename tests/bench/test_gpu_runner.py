@@ -21,11 +21,11 @@ from gpu.archive import Archive
 from gpu.parts import PARTS, SUMMARY_SECONDS, Part, limit_of
 from gpu.processes import last_line, run_process
 from gpu.rows import COLUMNS, Rows
-from helpers.places import REPOSITORY
+from helpers.places import INSTALLED, REPOSITORY
 from helpers.stub_part import KERNELS, VARIABLE
 from helpers.stub_run import STUB
 
-PATH = os.pathsep.join(str(REPOSITORY / folder) for folder in (".", "benchmarks", "tests"))
+PATH = os.pathsep.join(map(str, (REPOSITORY / "benchmarks", REPOSITORY / "tests", INSTALLED)))
 
 
 @pytest.fixture

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import mmip_gpu
+
 TESTS = Path(__file__).parents[1]
 REPOSITORY = TESTS.parent
 PACKAGE = REPOSITORY / "mmip_gpu"
+INSTALLED = Path(mmip_gpu.__file__).parents[1]  # the folder of the package that is tested
