@@ -8,4 +8,4 @@ shift 2
 "$own/bin/pip" install --quiet "$@"
 packages() { "$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
 LD_LIBRARY_PATH="$(packages "$own")/nvidia/cuda_nvrtc/lib" PYTHONPATH="$(packages "$tests")" \
-    "$own/bin/python" -m pytest -q -p no:cacheprovider tests/device/run/test_real_cupy.py
+    "$own/bin/python" -P -m pytest -q -p no:cacheprovider tests/device/run/test_real_cupy.py
