@@ -190,6 +190,20 @@ def mean_rate(rows: Sequence[Row], codec: str, column: str, group: str) -> float
     return mean
 
 
+def other_machine(rows: Sequence[Row]) -> str:
+    """A sentence on the codecs whose rates are of another machine than ours; none where all are of one."""
+    machines = {codec: {row["cpu"] for row in rows if row["codec"] == codec} for codec in codecs_of(rows)}
+    others = [codec for codec, found in machines.items() if found != machines[FAST]]
+    if not others:
+        return ""
+    elsewhere = ", ".join(sorted(set.union(*(machines[codec] for codec in others)) - machines[FAST]))
+    names, here = ", ".join(map(_short, others)), ", ".join(sorted(machines[FAST]))
+    return (
+        f"Rates of {names} are of another machine ({elsewhere}; the others: {here}): compare them among themselves "
+        "alone."
+    )
+
+
 def rates_table(rows: Sequence[Row]) -> str:
     """Encode and decode MB/s of every codec by group."""
     groups = rate_groups(rows)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from mmip_gpu.bench.measure import Row
 from mmip_gpu.bench.report.study_tables import ANCHOR, NEAR_ANCHOR, codecs_of, images_of
-from pages.bits import BEST, FAST, losses, mean_of, mean_rate, near_lossless_rates
+from pages.bits import BEST, FAST, losses, mean_of, mean_rate, near_lossless_rates, other_machine
 from pages.capabilities import ABILITIES, TITLE
 from pages.lossless import exact_bits, what_others_do_better
 from pages.sections import SECTIONS, link, rows_of
@@ -57,7 +57,7 @@ def results_table() -> str:
         f"Percent more (+) or fewer (-) bits than JPEG 2000 at equal PSNR, over {count['2D']} images (2D) and",
         f"{count['volumes']} volumes (3D), and MB/s of one core (2D / 3D): geometric means, measured by",
         f"`{SECTIONS['bits'].command}`. Exact: bits against JPEG-LS, where it was measured.",
-        "Rates of the codecs below HTJ2K are of another machine, on which those above it were about twice as fast.",
+        other_machine(rows),
         f"[measured.md]({PAGE}) has effort 2, each image, and all else.",
     )
     return intro + "\n" + table(head, lines)

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import studies
 from helpers.places import REPOSITORY
+from pages.bits import other_machine
 from pages.blocks import BLOCKS, PAGE, filled
 from pages.page import MAKERS
 from pages.sections import SECTIONS
@@ -271,6 +272,13 @@ def test_percent_and_spans() -> None:
 
 def test_columns_of_numbers_stand_to_the_right() -> None:
     assert table(["codec", "dB", "note"], [["a", "+1", "x"], ["b", "", ""]]).splitlines()[1] == "| --- | --: | --- |"
+
+
+def test_codecs_that_another_machine_measured_are_named() -> None:
+    rows = [{"codec": codec, "cpu": "A"} for codec in ("mmip effort 1", "SZ3", "JPEG 2000 (OpenJPEG)")]
+    assert other_machine(rows) == ""
+    rows[1]["cpu"] = "B"
+    assert other_machine(rows).startswith("Rates of SZ3 are of another machine (B; the others: A)")
 
 
 def test_a_sentence_that_no_longer_holds_is_an_error() -> None:
