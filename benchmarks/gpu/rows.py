@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -78,9 +79,18 @@ class Rows:
         path = self.path(table)
         if not path.exists():
             return []
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
+        data = path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1].decode(errors="replace")  # a process may be killed inside of a write
+        rows = list(csv.DictReader(io.StringIO(whole, newline="")))
         return [{name: text if name in FACTS else _value(text) for name, text in row.items() if text} for row in rows]
+
+    def cut(self) -> None:
+        """Drop the part of a row that a process left when it was killed, so that the next row stands alone."""
+        for table in COLUMNS:
+            path = self.path(table)
+            data = path.read_bytes() if path.exists() else b""
+            if not data.endswith(b"\n") and data:
+                os.truncate(path, data.rfind(b"\n") + 1)
 
     def skip(self, part: str, what: str, why: str) -> None:
         """Name what was not done."""

@@ -22,7 +22,7 @@ from gpu.archive import Archive
 from gpu.parts import GROUPS, chosen
 from gpu.places import RESULTS
 from gpu.rows import Rows
-from gpu.runner import Runner
+from gpu.runner import NO_DEVICE, Runner
 from gpu.traffic import prediction_tables
 
 SECONDS, AGAIN_SECONDS = 420.0, 270.0
@@ -62,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kind = ["--device", options.device, *(["--small"] if on_cpu or options.small else [])]
     runner = Runner(folder, logs, archive, seconds, kind=kind, binaries=options.binaries)
     status = runner.run(chosen(options.parts))
-    _tell(runner.rows, folder)
+    if status != NO_DEVICE:
+        _tell(runner.rows, folder)
     if on_cpu:
         print("NO GPU NUMBER WAS MEASURED: the kernels ran on the CPU, lane after lane.")
     return status

@@ -24,7 +24,7 @@ from gpu.smoke import BEGUN
 from mmip_gpu.device.layouts.structs import KERNEL_LANES
 
 _PROGRAM = ("-P", "-m", "gpu.part")
-_NO_DEVICE, _LOST = 2, 3  # its exit statuses
+NO_DEVICE, _LOST = 2, 3  # its exit statuses
 _GRACE = 0.9  # of its limit a part has for its work; then it names what is left, and ends
 _SHORTEST = 0.5  # seconds that a part is begun with
 
@@ -60,9 +60,9 @@ class Runner:
             ended = self._begun(part, limit, first=number == 0)
             if ended is None:
                 continue
-            if ended.status == _NO_DEVICE and number == 0:
+            if ended.status == NO_DEVICE and number == 0:
                 print(f"{last_line(self._log(part.name))}: python benchmarks/gpu.py --device cpu rehearses all of it")
-                return _NO_DEVICE
+                return NO_DEVICE
             self._told(part, limit, ended)
         self._summary()
         return 1 if self.rows.read("differences") else 0
@@ -73,7 +73,7 @@ class Runner:
         if limit >= _SHORTEST:
             more = ["--first"] if first else []
             ended = self._smoke(part, limit) if part.name == "smoke" else self._part(part, limit, *more)
-        if first and not has_facts(self._folder) and (ended is None or ended.status != _NO_DEVICE):
+        if first and not has_facts(self._folder) and (ended is None or ended.status != NO_DEVICE):
             self.rows.begin()
         if ended is None:
             self.rows.skip(part.name, "all of it", "no time left")
@@ -93,6 +93,7 @@ class Runner:
                 self.rows.skip(part.name, "the tool", f"compute-sanitizer {why}: the same cases run without it")
         ended = run_process(command, self._log(part.name), limit, self._environment, self._archive.refresh)
         self.rows = Rows(self._folder, kept_facts(self._folder))
+        self.rows.cut()
         return ended
 
     def _smoke(self, part: Part, limit: float) -> Ended:

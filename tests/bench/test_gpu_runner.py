@@ -153,6 +153,13 @@ def test_rows_of_an_earlier_run_stay_where_no_device_is(tmp_path: Path, deeds: A
     assert rows(tmp_path, "rates") == []
 
 
+def test_nothing_is_said_of_differences_where_no_device_is(tmp_path: Path, deeds: Any, capsys: Any) -> None:
+    for deed, status in {"finds no device": 2, "": 0}.items():
+        deeds({"binaries": deed})
+        assert run_all.main(["--out", str(tmp_path), "--parts", "smoke"]) == status
+        assert ("differences from the CPU core" in capsys.readouterr().out) == (status == 0)
+
+
 def test_a_summary_that_dies_fails_nothing(tmp_path: Path, deeds: Any, capsys: Any) -> None:
     deeds({"summary": "dies"})
     assert run(tmp_path, 30, *three()[:1]) == 0
@@ -229,6 +236,12 @@ def test_a_process_that_writes_rows_leaves_whole_lines(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": PATH}
     ended = run_process([sys.executable, "-c", code, str(tmp_path)], tmp_path / "log.txt", 0.6, environment, int)
     assert (ended.status, last_line(tmp_path / "log.txt")) == (None, "")
+    with (tmp_path / "gpu_checks.csv").open("ab") as file:
+        file.write(b"yyy")  # as one that is killed inside of a write
+    written = Rows(tmp_path, {"cpu": "x"})
+    assert len(written.read("checks")) > 10
+    written.cut()
+    written.add("checks", check="y" * 1000, case="z", outcome="equal")
     assert (tmp_path / "gpu_checks.csv").read_bytes().endswith(b",x\n")
     found = rows(tmp_path, "checks")
     assert len(found) > 10
