@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import io
 import os
 from pathlib import Path
 from typing import Any
